@@ -1,0 +1,98 @@
+"""The letter an application asked for, frozen, and the form in which it is stored.
+
+There is no Bcc in here and no envelope: who is written to without being named stands elsewhere, so that nothing that
+writes a letter could ever name him.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from postroom.message.address import Mailbox
+from postroom.message.attachment import Attachment, check_content_id, check_content_type, guess_content_type
+from postroom.message.header import InvalidHeader, check_header, check_text
+
+__all__ = [
+    "Attachment",
+    "InvalidHeader",
+    "Letter",
+    "check_content_id",
+    "check_content_type",
+    "check_header",
+    "check_text",
+    "guess_content_type",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What goes into the envelope. `to` is never empty."""
+
+    sender: Mailbox
+    to: tuple[Mailbox, ...]
+    cc: tuple[Mailbox, ...] = ()
+    reply_to: tuple[Mailbox, ...] = ()
+    subject: str
+    text: str | None = None
+    html: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether its header names a mailbox that only SMTPUTF8 can carry (RFC 6531 §3.3)."""
+        return any(box.needs_smtputf8 for box in (self.sender, *self.to, *self.cc, *self.reply_to))
+
+    def pack(self) -> bytes:
+        """The stored form: one line of JSON, then the attachments' bytes one after another, as they came."""
+        description = {
+            "sender": _packed(self.sender),
+            "to": [_packed(box) for box in self.to],
+            "cc": [_packed(box) for box in self.cc],
+            "reply_to": [_packed(box) for box in self.reply_to],
+            "subject": self.subject,
+            "text": self.text,
+            "html": self.html,
+            "headers": self.headers,
+            "attachments": [
+                {
+                    "filename": file.filename,
+                    "content_type": file.content_type,
+                    "content_id": file.content_id,
+                    "size": len(file.content),
+                }
+                for file in self.attachments
+            ],
+        }
+        line = json.dumps(description, ensure_ascii=False, separators=(",", ":"))
+        # Half a surrogate pair can't be sent, but what is stored is what was asked for.
+        return b"".join([line.encode("utf-8", "surrogatepass"), b"\n", *(file.content for file in self.attachments)])
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> "Letter":
+        """The letter that `pack` stored."""
+        end = stored.index(b"\n")
+        description: dict[str, Any] = json.loads(stored[:end].decode("utf-8", "surrogatepass"))
+        attachments = []
+        start = end + 1
+        for file in description["attachments"]:
+            size = file.pop("size")
+            attachments.append(Attachment(content=stored[start : start + size], **file))
+            start += size
+        if start != len(stored):
+            raise ValueError("the stored letter and its description differ in length")
+        return cls(
+            sender=Mailbox(*description["sender"]),
+            to=tuple(Mailbox(*box) for box in description["to"]),
+            cc=tuple(Mailbox(*box) for box in description["cc"]),
+            reply_to=tuple(Mailbox(*box) for box in description["reply_to"]),
+            subject=description["subject"],
+            text=description["text"],
+            html=description["html"],
+            headers=tuple((name, value) for name, value in description["headers"]),
+            attachments=tuple(attachments),
+        )
+
+
+def _packed(box: Mailbox) -> tuple[str, str, str]:
+    return box.local, box.domain, box.name
