@@ -1,0 +1,183 @@
+"""What a client says, as frozen values. Each is answered by exactly one reply.
+
+A command is built from parsed parts and refuses to hold a character that could end its line, so nothing
+that a caller supplies can become a second command.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from postroom.smtp.timeouts import Phase
+
+MAX_LINE = 512  # octets, CRLF included (RFC 5321 §4.5.3.1.4)
+
+# C0, space where a word must be one, DEL, C1 and the two Unicode line ends; a lone surrogate can't be encoded.
+_ENDS_A_WORD = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# In a path only a quoted local part may hold a space or an angle bracket (RFC 5321 §4.1.2).
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s<>"@]++)@[^\s<>"@]++')
+
+
+class UnsafeCommand(ValueError):
+    """A part of a command holds a character that must not reach the wire."""
+
+
+class Command:
+    """One thing said. `encode` is what goes out, `shown` what the transcript may keep of it."""
+
+    __slots__ = ()
+    phase: ClassVar[Phase] = Phase.COMMAND
+
+    def line(self) -> str:
+        raise TypeError(f"{type(self).__name__} isn't a command line")
+
+    def encode(self) -> bytes:
+        return self.line().encode() + b"\r\n"
+
+    def shown(self) -> str:
+        return self.line()
+
+
+def _word(text: str) -> str:
+    if _ENDS_A_WORD.search(text):
+        raise UnsafeCommand(f"{text!r} holds a space or a control character")
+    return text
+
+
+def _path(address: str) -> str:
+    if address and (_CONTROL.search(address) or not _PATH.fullmatch(address)):
+        raise UnsafeCommand(f"{address!r} is not an address that can stand between angle brackets")
+    return f"<{address}>"
+
+
+def _parameters(parameters: tuple[str, ...]) -> str:
+    return "".join(f" {_word(each)}" for each in parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting(Command):
+    """Nothing said yet: the server speaks first."""
+
+    phase: ClassVar[Phase] = Phase.GREETING
+
+    def encode(self) -> bytes:
+        return b""
+
+    def shown(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ehlo(Command):
+    name: str
+
+    def line(self) -> str:
+        return f"EHLO {_word(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Helo(Command):
+    name: str
+
+    def line(self) -> str:
+        return f"HELO {_word(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls(Command):
+    def line(self) -> str:
+        return "STARTTLS"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthPlain(Command):
+    """AUTH PLAIN with its initial response (RFC 4616, RFC 4954 §4)."""
+
+    username: str
+    password: str = field(repr=False)
+
+    def line(self) -> str:
+        if "\0" in self.username + self.password:
+            raise UnsafeCommand("a user name or password for AUTH PLAIN can't hold NUL")
+        secret = f"\0{self.username}\0{self.password}".encode()
+        return f"AUTH PLAIN {base64.b64encode(secret).decode()}"
+
+    def shown(self) -> str:
+        return "AUTH PLAIN (credentials left out)"
+
+
+@dataclass(frozen=True, slots=True)
+class MailFrom(Command):
+    address: str  # empty for the null reverse-path
+    parameters: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        return f"MAIL FROM:{_path(self.address)}{_parameters(self.parameters)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RcptTo(Command):
+    address: str
+    parameters: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        return f"RCPT TO:{_path(self.address)}{_parameters(self.parameters)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Data(Command):
+    phase: ClassVar[Phase] = Phase.DATA
+
+    def line(self) -> str:
+        return "DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class Content(Command):
+    """The letter after a 354, dots stuffed (RFC 5321 §4.5.2), and the final dot."""
+
+    octets: bytes = field(repr=False)
+    phase: ClassVar[Phase] = Phase.FINAL
+
+    def encode(self) -> bytes:
+        octets = self.octets
+        if octets[:1] == b".":
+            octets = b"." + octets
+        if b"\r\n." in octets:
+            octets = octets.replace(b"\r\n.", b"\r\n..")
+        return octets + b".\r\n"
+
+    def shown(self) -> str:
+        return f"({len(self.octets)} octets, sha256 {hashlib.sha256(self.octets).hexdigest()}) ."
+
+
+@dataclass(frozen=True, slots=True)
+class NoContent(Command):
+    """The lone dot that a server gets which says 354 though it refused every recipient (RFC 2920 §3.1)."""
+
+    phase: ClassVar[Phase] = Phase.FINAL
+
+    def encode(self) -> bytes:
+        return b".\r\n"
+
+    def shown(self) -> str:
+        return "."
+
+
+@dataclass(frozen=True, slots=True)
+class Rset(Command):
+    def line(self) -> str:
+        return "RSET"
+
+
+@dataclass(frozen=True, slots=True)
+class Quit(Command):
+    phase: ClassVar[Phase] = Phase.QUIT
+
+    def line(self) -> str:
+        return "QUIT"

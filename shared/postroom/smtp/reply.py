@@ -1,0 +1,149 @@
+"""What a server says: the reply, its enhanced status, the extensions it offers, and the parser of all that.
+
+A reply is untrusted input of an unknown length. The parser keeps to limits and raises `MalformedReply`
+where the two sides can no longer be sure to speak of the same command.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from postroom.smtp.transcript import escaped
+
+MAX_LINE = 2048  # octets; RFC 5321 §4.5.3.1.5 says 512, servers say more
+MAX_REPLY = 65536
+MAX_LINES = 512
+
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")  # RFC 3463 §2, RFC 2034 §4
+
+
+class MalformedReply(ValueError):
+    """The server sent what isn't an SMTP reply; the session can't go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, its lines without code and separator (RFC 5321 §4.2)."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def positive(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def transient(self) -> bool:
+        return 400 <= self.code < 500
+
+    @property
+    def permanent(self) -> bool:
+        return 500 <= self.code < 600
+
+    @property
+    def text(self) -> str:
+        return " ".join(line for line in self.lines if line)
+
+    @property
+    def enhanced(self) -> str | None:
+        """The enhanced status code, if its class agrees with the reply's; where they disagree the reply leads."""
+        match = _ENHANCED.match(self.lines[-1]) or _ENHANCED.match(self.lines[0])
+        return match[0] if match and match[1] == str(self.code)[0] else None
+
+    def shown(self) -> tuple[str, ...]:
+        """The lines as they were on the wire, escaped for keeping."""
+        last = len(self.lines) - 1
+        return tuple(
+            escaped(f"{self.code}{' ' if at == last else '-'}{line}".rstrip(" ")) for at, line in enumerate(self.lines)
+        )
+
+    def quoted(self) -> str:
+        """The server's own words, on one line, at most 1 KB."""
+        return escaped(f"{self.code} {self.text}".rstrip())
+
+
+class ReplyParser:
+    """Octets in, replies out. Holds at most one unfinished reply."""
+
+    __slots__ = ("_code", "_lines", "_octets", "_tail")
+
+    def __init__(self) -> None:
+        self._tail = b""
+        self._code = 0
+        self._lines: list[str] = []
+        self._octets = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left over: neither half a line nor half a reply."""
+        return not self._tail and not self._lines
+
+    def feed(self, octets: bytes) -> Iterator[Reply]:
+        """The replies that `octets` complete, one by one, so that those before a malformed one still count."""
+        lines = (self._tail + octets).split(b"\n")
+        self._tail = lines.pop()
+        for line in lines:
+            reply = self._line(line)
+            if reply is not None:
+                yield reply
+        if len(self._tail) > MAX_LINE:
+            raise MalformedReply(f"a reply line is longer than {MAX_LINE} octets")
+
+    def _line(self, line: bytes) -> Reply | None:
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        if len(line) > MAX_LINE:
+            raise MalformedReply(f"a reply line is longer than {MAX_LINE} octets")
+        code, separator = line[:3], line[3:4]
+        if not (len(code) == 3 and code.isdigit() and b"2" <= code[:1] <= b"5" and separator in (b"", b" ", b"-")):
+            raise MalformedReply(f"this isn't a reply: {escaped(line[:80].decode('utf-8', 'replace'))}")
+        if self._lines and int(code) != self._code:
+            raise MalformedReply(f"the code changed inside one reply, from {self._code} to {code.decode()}")
+        self._code = int(code)
+        self._octets += len(line)
+        if len(self._lines) >= MAX_LINES or self._octets > MAX_REPLY:
+            raise MalformedReply(f"a reply is longer than {MAX_LINES} lines or {MAX_REPLY} octets")
+        self._lines.append(decoded(line[4:]))
+        if separator == b"-":
+            return None
+        reply = Reply(self._code, tuple(self._lines))
+        self._lines, self._octets = [], 0
+        return reply
+
+
+def decoded(octets: bytes) -> str:
+    """UTF-8 where it is UTF-8 (RFC 6531 §3.7.4), else Latin-1: no octet gets lost, none can't be stored."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What EHLO offered: keyword in upper case to its parameters (RFC 5321 §4.1.1.1). Empty after HELO."""
+
+    offered: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, reply: Reply) -> Capabilities:
+        offered = {}
+        for line in reply.lines[1:]:  # the first line greets
+            keyword, _, parameters = line.strip().partition(" ")
+            offered[keyword.upper()] = parameters.strip()
+        return cls(offered)
+
+    def __contains__(self, keyword: str) -> bool:
+        return keyword in self.offered
+
+    @property
+    def size(self) -> int | None:
+        """The largest letter the server takes, in octets, or None where it names no limit (RFC 1870 §4)."""
+        limit = self.offered.get("SIZE", "")
+        return int(limit) if limit.isdigit() and len(limit) <= 18 and int(limit) > 0 else None
+
+    @property
+    def auth(self) -> frozenset[str]:
+        return frozenset(self.offered.get("AUTH", "").upper().split())

@@ -1,0 +1,51 @@
+"""What was said in a session, and when. Secrets and bodies are left out before a line gets here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Speaker = Literal["client", "server"]
+
+MAX_TEXT = 1024  # characters kept of one line
+
+# What could end a line in a log, drive a terminal or hide what follows it: C0 and C1, DEL, the Unicode line
+# ends, the marks that change direction, and lone surrogates, which no UTF-8 file can hold.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    at_ms: float  # since the session's first moment
+    speaker: Speaker
+    text: str
+
+
+def escaped(text: str, limit: int = MAX_TEXT) -> str:
+    r"""`text` on one line, safe to store, log and print: control characters as `\xNN`, at most `limit` characters."""
+    safe = _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text) if text else text
+    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
+
+
+class Transcript:
+    """Collects lines. The one who drives the session owns the clock and passes the milliseconds."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self) -> None:
+        self._lines: list[Line] = []
+
+    def client(self, at_ms: float, text: str) -> None:
+        self._lines.append(Line(round(at_ms, 3), "client", escaped(text)))
+
+    def server(self, at_ms: float, lines: tuple[str, ...]) -> None:
+        """A reply, line by line as it was on the wire; `lines` are escaped by `Reply.shown`."""
+        at_ms = round(at_ms, 3)
+        self._lines += [Line(at_ms, "server", line) for line in lines]
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def lines(self, start: int = 0, end: int | None = None) -> tuple[Line, ...]:
+        return tuple(self._lines[start:end])

@@ -1,0 +1,149 @@
+"""Plays a dialogue script: what the client must say (C:), what the server answers (S:), what follows from it (=).
+
+S: (closes)            the connection ends; `(closes with our words unsent)` before the kernel took all
+S: (says nothing)      the timeout of the phase runs out
+S: (TLS fails)         in place of the handshake
+C: (letter)            the octets of the letter, and the final dot
+= failed CAUSE         the session came to nothing before any letter
+= ADDRESS FATE [CAUSE or ENHANCED CODE or REPLY CODE ...]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from postroom.delivery.bounces import cause_of
+from postroom.smtp.commands import Command, Content, Greeting, NoContent
+from postroom.smtp.dialogue import Failure, Flight, Heard, Mail, Session
+from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
+from postroom.smtp.security import Credentials, Security
+from postroom.smtp.verdict import Lost, Verdict
+
+LETTER = b"Subject: hello\r\n\r\nhello\r\n"
+
+
+@dataclass
+class Script:
+    head: dict[str, list[str]] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: Path) -> Script:
+        script = cls()
+        for line in path.read_text("utf-8").splitlines():
+            if not line.strip() or line.startswith("#"):
+                continue
+            if line[:2] in ("C:", "S:", "= "):
+                script.lines.append(line)
+            else:
+                name, _, value = line.partition(": ")
+                script.head.setdefault(name, []).append(value)
+        return script
+
+    def one(self, name: str, default: str) -> str:
+        return self.head.get(name, [default])[0]
+
+    def session(self) -> Session:
+        credentials = None
+        if "login" in self.head:
+            credentials = Credentials(*self.head["login"][0].split())
+        security = Security(self.one("security", "opportunistic"))
+        return Session("client.example.org", security, credentials, clear_text="clear text" in self.head)
+
+    def mails(self) -> list[Mail]:
+        mail = Mail(
+            self.one("from", "alice@example.org"),
+            tuple(self.head.get("to", ["bob@example.net"])),
+            LETTER,
+            smtputf8="smtputf8" in self.head,
+        )
+        return [mail] * int(self.one("letters", "1"))
+
+
+class Player:
+    """Drives a session against a script and compares every line."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.rest = list(script.lines)
+        self.parser = ReplyParser()
+        self.gone: Lost | None = None
+
+    def play(self) -> None:
+        session = self.script.session()
+        failure = self.drive(session.introduce())
+        if failure is not None:
+            self.expect(_failure_line(failure))
+        else:
+            for mail in self.script.mails():
+                if not session.open:
+                    break
+                for verdict in self.drive(session.transaction(mail)):
+                    self.expect(_verdict_line(verdict), wanted=self.rest[0] if self.rest else "")
+        if self.gone is None:
+            self.drive(session.farewell())
+        assert not self.rest, f"the script goes on: {self.rest}"
+
+    def drive(self, dialogue: Generator[Flight, Heard, Any]) -> Any:
+        try:
+            flight = next(dialogue)
+            while True:
+                flight = dialogue.send(self.answer(flight))
+        except StopIteration as end:
+            return end.value
+
+    def answer(self, flight: Flight) -> Heard:
+        if self.gone is not None:
+            return Heard((), Lost(self.gone.why))
+        for command in flight:
+            if not isinstance(command, Greeting):
+                self.expect(f"C: {_said(command)}")
+        replies: list[Reply] = []
+        while len(replies) < len(flight) and self.gone is None:
+            assert self.rest, f"the script ends, and {flight} is unanswered"
+            line = self.rest.pop(0)
+            assert line.startswith("S: "), f"the script says {line!r} where the client waits for the server"
+            replies += self.hear(line[3:])
+        return Heard(tuple(replies), self.gone if len(replies) < len(flight) else None)
+
+    def hear(self, said: str) -> list[Reply]:
+        ends = {
+            "(closes)": Lost("the server closed the connection", handed_over=True),
+            "(closes with our words unsent)": Lost("the connection broke", handed_over=False),
+            "(says nothing)": Lost("no reply in time", handed_over=True),
+            "(TLS fails)": Lost("TLS failed"),
+        }
+        if said in ends:
+            self.gone = ends[said]
+            return []
+        try:
+            return list(self.parser.feed(said.encode() + b"\r\n"))
+        except MalformedReply as error:
+            self.gone = Lost(str(error), handed_over=True)
+            return []
+
+    def expect(self, line: str, wanted: str | None = None) -> None:
+        assert self.rest, f"the script ends, and the client has {line!r}"
+        wanted = self.rest.pop(0)
+        # A script names as much of a verdict as it is about.
+        assert line == wanted or (wanted.startswith("= ") and f"{line} ".startswith(f"{wanted} ")), (line, wanted)
+
+
+def _said(command: Command) -> str:
+    if isinstance(command, Content):
+        return "(letter)"
+    return "." if isinstance(command, NoContent) else command.line()
+
+
+def _failure_line(failure: Failure) -> str:
+    code = f" {failure.reply.code}" if failure.reply else ""
+    return f"= failed {failure.cause}{code}"
+
+
+def _verdict_line(verdict: Verdict) -> str:
+    cause = verdict.cause or (cause_of(verdict.reply) if verdict.reply else None)
+    code = str(verdict.reply.code) if verdict.reply else verdict.enhanced
+    return " ".join(filter(None, ("=", verdict.recipient, str(verdict.fate), code, cause)))

@@ -1,0 +1,138 @@
+"""Whatever a server says, a transaction ends, every recipient has one verdict, and none is better than was heard."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from postroom.smtp.commands import AuthPlain, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
+from postroom.smtp.dialogue import Failure, Flight, Heard, Mail, Session
+from postroom.smtp.reply import Capabilities, Reply
+from postroom.smtp.security import Credentials, Security
+from postroom.smtp.verdict import Fate, Lost, Verdict
+
+RECIPIENTS = ("bob@example.net", "carol@example.net", "dave@example.net")
+LETTER = Mail("alice@example.org", RECIPIENTS, b"Subject: x\r\n\r\nx\r\n")
+
+codes = st.sampled_from([220, 235, 250, 251, 354, 421, 450, 451, 452, 500, 502, 503, 550, 552, 554, 399, 299])
+
+
+class Wayward:
+    """A server that answers anything, and may leave at any moment."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.data = data
+        self.said: list[tuple[object, Reply | None]] = []
+        self.gone = False
+
+    def drive(self, dialogue: Generator[Flight, Heard, Any]) -> Any:
+        try:
+            flight = next(dialogue)
+            for _ in range(50):
+                flight = dialogue.send(self.answer(flight))
+        except StopIteration as end:
+            return end.value
+        raise AssertionError("the dialogue doesn't end")
+
+    def answer(self, flight: Flight) -> Heard:
+        replies: list[Reply] = []
+        for command in flight:
+            if self.gone or self.data.draw(st.integers(0, 19)) == 0:
+                self.gone = True
+                self.said.append((command, None))
+            else:
+                replies.append(Reply(self.data.draw(codes), ("x", "PIPELINING")))
+                self.said.append((command, replies[-1]))
+        return Heard(tuple(replies), Lost("gone", self.data.draw(st.booleans())) if self.gone else None)
+
+
+@given(st.data(), st.booleans())
+def test_no_verdict_is_better_than_what_was_heard(data: st.DataObject, pipelining: bool) -> None:
+    server = Wayward(data)
+    session = Session("client.example.org")
+    session.can = Capabilities({"PIPELINING": ""} if pipelining else {})
+    verdicts: tuple[Verdict, ...] = server.drive(session.transaction(LETTER))
+
+    assert [verdict.recipient for verdict in verdicts] == list(RECIPIENTS)
+    heard = {command.address: reply for command, reply in server.said if isinstance(command, RcptTo)}
+    final = [reply for command, reply in server.said if isinstance(command, Content)]
+    for verdict in verdicts:
+        rcpt = heard.get(verdict.recipient)
+        if verdict.fate is Fate.ACCEPTED:
+            assert rcpt is not None
+            assert rcpt.positive
+            assert final[0] is not None
+            assert final[0].positive
+        if verdict.fate is Fate.REFUSED:
+            assert verdict.reply is not None
+            assert verdict.reply.permanent
+        if verdict.fate is Fate.UNKNOWN:
+            assert final == [None]
+    assert len(final) <= 1
+
+
+@given(st.data())
+def test_an_introduction_ends_whatever_the_server_says(data: st.DataObject) -> None:
+    session = Session("client.example.org", credentials=Credentials("alice", "secret"))
+    server = Wayward(data)
+    failure: Failure | None = server.drive(session.introduce())
+    said = [type(command) for command, _ in server.said]
+    assert AuthPlain not in said or session.encrypted
+    assert failure is None or failure.note
+
+
+def test_a_letter_that_asks_for_more_security_than_the_session_has_is_not_sent() -> None:
+    session = Session("client.example.org")
+    mail = Mail("a@example.org", ("b@example.net",), b"\r\n", security=Security.VERIFY)
+    with pytest.raises(StopIteration) as end:
+        next(session.transaction(mail))
+    assert [verdict.fate for verdict in end.value.value] == [Fate.NOT_ATTEMPTED]
+
+
+@pytest.mark.parametrize("bad", ["\r\n", "\n", "\0", "\x7f", "\x85", "\u2028", "\ud800", ">"])
+def test_no_caller_can_end_a_command_line(bad: str) -> None:
+    for command in (MailFrom(f"a{bad}@example.org"), RcptTo(f"a{bad}@example.org")):
+        with pytest.raises(UnsafeCommand):
+            command.encode()
+    if bad != ">":
+        with pytest.raises(UnsafeCommand):
+            Ehlo(f"host{bad}").encode()
+        with pytest.raises(UnsafeCommand):
+            MailFrom("a@example.org", (f"SIZE=1{bad}",)).encode()
+
+
+@pytest.mark.parametrize(
+    "path", ['"a>b"@example.org', r'"a \" <b>"@example.org', "jürgen@example.org", "a+b@example.org"]
+)
+def test_what_a_quoted_local_part_may_hold_goes_out(path: str) -> None:
+    assert RcptTo(path).encode() == f"RCPT TO:<{path}>\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "path", ["a b@example.org", "a@b@c", "a>b@example.org", "nobody", '"a"b"@example.org', "a@b> SIZE=1"]
+)
+def test_what_is_no_path_does_not(path: str) -> None:
+    with pytest.raises(UnsafeCommand):
+        MailFrom(path).encode()
+
+
+def test_credentials_are_in_no_repr_and_no_transcript() -> None:
+    command = AuthPlain("alice", "open sesame")
+    assert "sesame" not in repr(command) + command.shown()
+    assert "sesame" not in repr(Credentials("alice", "open sesame"))
+
+
+@pytest.mark.parametrize(
+    ("letter", "stuffed"),
+    [
+        (b"a\r\n", b"a\r\n.\r\n"),
+        (b".\r\n", b"..\r\n.\r\n"),
+        (b"a\r\n.\r\n.b\r\n", b"a\r\n..\r\n..b\r\n.\r\n"),
+    ],
+)
+def test_dots_at_the_start_of_a_line_are_stuffed(letter: bytes, stuffed: bytes) -> None:
+    assert Content(letter).encode() == stuffed
