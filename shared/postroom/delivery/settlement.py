@@ -1,0 +1,123 @@
+"""From the verdicts on a parcel's recipients to its next record: the one place where an attempt changes states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from postroom.delivery.bounces import cause_of
+from postroom.delivery.retry import RetryPolicy
+from postroom.delivery.status import OPEN, Outcome, Status
+from postroom.delivery.submission import Parcel, Recipient, Submission
+from postroom.smtp.verdict import Fate, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one claimed parcel is settled: what was asked of it, and by which policy it goes on."""
+
+    submission: Submission
+    policy: RetryPolicy
+    now: datetime
+    mx: str | None = None
+
+    def settled(self, parcel: Parcel, verdicts: Sequence[Verdict]) -> Parcel:
+        """The parcel, no longer claimed, with each open recipient moved by its verdict.
+
+        A recipient without a verdict was not attempted. An attempt counts where anybody was asked about.
+        """
+        by_address = {verdict.recipient: verdict for verdict in verdicts}
+        counts = any(verdict.fate is not Fate.NOT_ATTEMPTED for verdict in verdicts)
+        attempts = parcel.attempts + counts
+        again_at = self.policy.next_attempt(
+            attempts=max(attempts, 1), due=self.submission.date, now=self.now, expires_at=self.submission.expires_at
+        )
+        recipients = tuple(
+            self._moved(each, by_address, again_at) if each.status in OPEN else each for each in parcel.recipients
+        )
+        waiting = [each.next_attempt_at for each in recipients if each.next_attempt_at is not None]
+        next_attempt_at = min(waiting) if waiting else None
+        return replace(
+            parcel, lease=None, deaths=0, recipients=recipients, attempts=attempts, next_attempt_at=next_attempt_at
+        )
+
+    def expired(self, parcel: Parcel) -> Parcel:
+        """The parcel with its open recipients too old to go on."""
+        return self._ended(parcel, Status.EXPIRED, "expired")
+
+    def failed(self, parcel: Parcel, cause: str) -> Parcel:
+        """The parcel with its open recipients failed: it could not be sent at all."""
+        return self._ended(parcel, Status.FAILED, cause)
+
+    def held(self, parcel: Parcel) -> Parcel:
+        """The parcel of a dead worker under `hold`: it may have been delivered, so it isn't sent again."""
+        recipients = tuple(
+            each.moved(Status.SENDING, self.now).moved(
+                Status.UNKNOWN, self.now, cause="abandoned", next_attempt_at=None
+            )
+            if each.status in OPEN
+            else each
+            for each in parcel.recipients
+        )
+        return replace(parcel, lease=None, recipients=recipients, next_attempt_at=None)
+
+    def _ended(self, parcel: Parcel, status: Status, cause: str) -> Parcel:
+        recipients = tuple(
+            each.moved(status, self.now, cause=each.cause or cause, next_attempt_at=None)
+            if each.status in OPEN
+            else each
+            for each in parcel.recipients
+        )
+        return replace(parcel, lease=None, recipients=recipients, next_attempt_at=None)
+
+    def _moved(self, recipient: Recipient, verdicts: Mapping[str, Verdict], again_at: datetime | None) -> Recipient:
+        sending = recipient.moved(Status.SENDING, self.now)
+        verdict = verdicts.get(recipient.address)
+        if verdict is None or verdict.fate is Fate.NOT_ATTEMPTED:
+            return sending.moved(Status.QUEUED, self.now, next_attempt_at=self.now)
+        said = self._said(verdict) | {"attempts": recipient.attempts + 1, "next_attempt_at": None}
+        match verdict.fate:
+            case Fate.ACCEPTED:
+                remote_id = _remote_id(verdict.reply.text) if verdict.reply else None
+                return sending.moved(Status.DELIVERED, self.now, **said, remote_id=remote_id)
+            case Fate.REFUSED:
+                return sending.moved(Status.BOUNCED, self.now, **said)
+            case Fate.UNKNOWN if self.submission.on_unknown == "hold":
+                return sending.moved(Status.UNKNOWN, self.now, **said, possibly_delivered=True)
+            case _:
+                maybe = recipient.possibly_delivered or verdict.fate is Fate.UNKNOWN
+                deferred = sending.moved(Status.DEFERRED, self.now, **said, possibly_delivered=maybe)
+                if again_at is None:
+                    return deferred.moved(Status.EXPIRED, self.now)
+                return replace(deferred, next_attempt_at=again_at)
+
+    def _said(self, verdict: Verdict) -> dict[str, Any]:
+        reply = verdict.reply
+        return {
+            "code": reply.code if reply else None,
+            "enhanced_code": verdict.enhanced or (reply.enhanced if reply else None),
+            "response": reply.quoted() if reply else None,
+            "cause": verdict.cause or (cause_of(reply) if reply else None),
+            "mx": self.mx,
+        }
+
+
+_WORST_FIRST = (Fate.UNKNOWN, Fate.ACCEPTED, Fate.DEFERRED, Fate.REFUSED)
+
+
+def outcome_of(verdicts: Sequence[Verdict]) -> Outcome:
+    """The one word for an attempt: in doubt before taken by anybody, before deferred, before refused."""
+    fates = {verdict.fate for verdict in verdicts}
+    return Outcome(next((fate for fate in _WORST_FIRST if fate in fates), Fate.NOT_ATTEMPTED))
+
+
+# What servers say when they name the letter: Postfix and Sendmail "queued as X", Exim "id=X", qmail "qp X".
+_NAMED = re.compile(r"queued as ([\w.-]{4,64})|\bid=([\w.-]{4,64})|\bqp (\d{2,12})\b|\bas <([^<>\s]{4,128})>", re.ASCII)
+
+
+def _remote_id(text: str) -> str | None:
+    match = _NAMED.search(text)
+    return next((group for group in match.groups() if group), None) if match else None
