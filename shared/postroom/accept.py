@@ -1,0 +1,170 @@
+"""Accepting a letter: the use case of functions/submit.
+
+What is answered with an id is stored and has its tasks; a crash before the answer has promised nothing, and
+the client's repeat under the same Idempotency-Key finds the record and finishes the work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+from postroom.account.domain import SendingDomain
+from postroom.delivery.routing import Routes
+from postroom.delivery.status import Status
+from postroom.delivery.submission import Parcel, Recipient, Submission, SubmissionId, uuid8
+from postroom.message.address import Mailbox
+from postroom.message.letter import Letter
+from postroom.ports import Directory, Schedule, Submissions
+
+IDEMPOTENCY_WINDOW = timedelta(hours=24)
+
+
+class UnverifiedSender(ValueError):
+    """The From domain isn't one of this account's verified domains."""
+
+
+class IdempotencyConflict(ValueError):
+    """The key was used for another request within the last 24 hours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """One letter to accept, its syntax checked."""
+
+    letter: Letter
+    fingerprint: str  # of the request as parsed
+    bcc: tuple[Mailbox, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    message_id: str | None = None  # the caller's own, in angle brackets
+    idempotency_key: str | None = None
+    expires_at: datetime | None = None
+    on_unknown: str | None = None
+    route: str | None = None
+    tls: str | None = None
+
+
+def deployment_secret(directory: Directory, randomness: Callable[[int], bytes]) -> bytes:
+    """The 32 octets that ids are derived with: made once, by whoever comes first, and kept for good."""
+    document = directory.create("deployment", "secret", {"secret": randomness(32).hex()})
+    return bytes.fromhex(document["secret"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """Stores letters and puts their tasks."""
+
+    submissions: Submissions
+    schedule: Schedule
+    directory: Directory
+    routes: Routes
+    clock: Callable[[], datetime]
+    randomness: Callable[[int], bytes]
+    secret: Callable[[], bytes]  # the deployment's own, from `deployment_secret`
+    any_sender: bool = False
+    on_unknown: str = "retry"
+    return_path_domain: str | None = None
+
+    def __call__(self, request: SubmitRequest) -> Submission:
+        """The stored submission, its tasks put. The repeat of a request under its key gets the first one's.
+
+        Raises `UnverifiedSender`, `NoRoute`, `IdempotencyConflict`, or `Unavailable` with nothing promised.
+        """
+        self._check_sender(request.letter.sender.domain)
+        now = self.clock()
+        if request.idempotency_key is None:
+            id_ = SubmissionId(str(UUID(bytes=self.randomness(16), version=4)))
+            stored = self.submissions.create(self._submission(id_, request, now), request.letter.pack())
+        else:
+            stored = self._create_once(request, request.idempotency_key, now)
+        for parcel in stored.parcels:
+            # A claimed parcel has had its task. Putting another for the rest is the repeat finishing the work.
+            if parcel.claim == 0 and parcel.open:
+                self.schedule.put(parcel.task(), parcel.next_attempt_at or stored.date)
+        return stored
+
+    def _check_sender(self, domain: str) -> None:
+        if self.any_sender:
+            return
+        document = self.directory.get("domain", domain)
+        if document is None or not SendingDomain.from_record(document).verified:
+            raise UnverifiedSender(f"The {domain} domain is not verified. Add and verify it before you send from it.")
+
+    def _create_once(self, request: SubmitRequest, key: str, now: datetime) -> Submission:
+        packed = request.letter.pack()
+        for generation in count():
+            id_ = self._id_of(key, generation)
+            stored = self.submissions.create(self._submission(id_, request, now), packed)
+            if now - stored.created_at >= IDEMPOTENCY_WINDOW:
+                continue  # the key has grown old, and counts as unused
+            if stored.fingerprint != request.fingerprint:
+                raise IdempotencyConflict(
+                    "This idempotency key was used within the last 24 hours for another request. "
+                    "Repeat that request unchanged, or use a new key."
+                )
+            return stored
+        raise AssertionError("count() doesn't end")
+
+    def _id_of(self, key: str, generation: int) -> SubmissionId:
+        """UUIDv8 of an HMAC: whoever knows a key can't tell the id, and one id can be stored only once."""
+        message = f"{generation}/0/{key}".encode()
+        return SubmissionId(uuid8(hmac.digest(self.secret(), message, hashlib.sha256)))
+
+    def _submission(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> Submission:
+        letter = request.letter
+        sender = letter.sender
+        return_path = sender.address if self.return_path_domain is None else f"{id_}@{self.return_path_domain}"
+        return Submission(
+            id=id_,
+            created_at=now,
+            fingerprint=request.fingerprint,
+            message_id=request.message_id or f"<{id_}@{sender.domain}>",
+            sender=str(sender),
+            to=tuple(map(str, letter.to)),
+            cc=tuple(map(str, letter.cc)),
+            bcc=tuple(map(str, request.bcc)),
+            reply_to=tuple(map(str, letter.reply_to)),
+            subject=letter.subject,
+            tags=request.tags,
+            expires_at=request.expires_at,
+            on_unknown=request.on_unknown or self.on_unknown,
+            route=request.route,
+            tls=request.tls,
+            return_path=return_path,
+            parcels=self._parcels(id_, request, now),
+        )
+
+    def _parcels(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> tuple[Parcel, ...]:
+        addressed: dict[str, tuple[Mailbox, str]] = {}  # an address named twice gets one letter
+        kinds = (("to", request.letter.to), ("cc", request.letter.cc), ("bcc", request.bcc))
+        for kind, mailboxes in kinds:
+            for mailbox in mailboxes:
+                addressed.setdefault(mailbox.key, (mailbox, kind))
+        everyone = list(addressed.values())
+        groups = self.routes.group((mailbox.domain for mailbox, _ in everyone), request.route)
+        return tuple(
+            Parcel(
+                submission=id_,
+                number=number,
+                route=route.name,
+                destination=destination,
+                queue=route.queue,
+                next_attempt_at=now,
+                recipients=tuple(
+                    Recipient(
+                        address=everyone[position][0].address,
+                        kind=everyone[position][1],
+                        status=Status.QUEUED,
+                        updated_at=now,
+                        next_attempt_at=now,
+                    )
+                    for position in positions
+                ),
+            )
+            for number, ((_, destination), (route, positions)) in enumerate(groups.items())
+        )

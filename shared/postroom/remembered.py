@@ -1,0 +1,54 @@
+"""A Directory seen through a short memory, so that keys and domains cost no read per letter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from postroom.ports import Directory
+
+MOST = 10_000  # documents remembered; guessed keys must not fill the memory
+
+
+class Remembered:
+    """A `Directory` whose answers to `get` may be up to `seconds` old. What it writes itself it sees at once."""
+
+    def __init__(self, directory: Directory, seconds: float, monotonic: Callable[[], float]) -> None:
+        self._directory = directory
+        self._seconds = seconds
+        self._monotonic = monotonic
+        self._known: dict[tuple[str, str], tuple[float, Mapping[str, Any] | None]] = {}
+        self._lock = Lock()
+
+    def get(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        now = self._monotonic()
+        known = self._known.get((kind, key))
+        if known is not None and now < known[0]:
+            return known[1]
+        document = self._directory.get(kind, key)
+        self._remember(kind, key, now, document)
+        return document
+
+    def create(self, kind: str, key: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        stored = self._directory.create(kind, key, document)
+        self._remember(kind, key, self._monotonic(), stored)
+        return stored
+
+    def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        self._directory.put(kind, key, document)
+        self._remember(kind, key, self._monotonic(), document)
+
+    def delete(self, kind: str, key: str) -> bool:
+        was_there = self._directory.delete(kind, key)
+        self._remember(kind, key, self._monotonic(), None)
+        return was_there
+
+    def list(self, kind: str, after: str = "", limit: int = 100) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        return self._directory.list(kind, after, limit)
+
+    def _remember(self, kind: str, key: str, now: float, document: Mapping[str, Any] | None) -> None:
+        with self._lock:
+            if len(self._known) >= MOST:
+                self._known.clear()
+            self._known[kind, key] = (now + self._seconds, document)
