@@ -1,0 +1,141 @@
+"""The API over HTTP, once for every cloud: a Flask application around the use cases it is given."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from postroom.accept import SubmitRequest
+from postroom.api.auth import Guard
+from postroom.api.body import LARGEST, answer, too_large
+from postroom.api.emails import Emails
+from postroom.api.problems import Problem
+from postroom.delivery.submission import Submission
+from postroom.ports import Directory, Submissions, Unavailable
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+RETRY_AFTER = "5"  # seconds
+
+_REQUEST_ID = "postroom.request_id"
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_SLASHES = re.compile("//+")
+
+
+def create_app(
+    *,
+    accept: Callable[[SubmitRequest], Submission],
+    submissions: Submissions,
+    directory: Directory,
+    bootstrap_key: str | None,
+    clock: Callable[[], datetime],
+    healthy: Callable[[], None],
+) -> Flask:
+    """The application. `healthy` raises `Unavailable` where a home is out of reach."""
+    app = Flask("postroom", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST
+    emails = Emails(accept, submissions, clock)
+    guard = Guard(directory, bootstrap_key)
+
+    def healthz() -> Response:
+        healthy()
+        return answer({"status": "ok"})
+
+    for method, path, view in (
+        ("POST", "/emails", guard.sending(emails.submit)),
+        ("GET", "/emails", guard.full_access(emails.list)),
+        ("GET", "/emails/<id_>", guard.full_access(emails.get)),
+        ("GET", "/emails/<id_>/attempts", guard.full_access(emails.attempts)),
+        ("GET", "/healthz", healthz),
+    ):
+        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    app.after_request(_options)
+    app.register_error_handler(Exception, _refuse)
+    app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented place for middleware
+    return app
+
+
+class Front:
+    """WSGI middleware: tidies the path, and gives every answer its X-Request-Id.
+
+    Half of the clients want a slash at the end of the address that they are given, the other half don't.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        self.application = application
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = _SLASHES.sub("/", environ.get("PATH_INFO", "")).rstrip("/") or "/"
+        asked = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = asked if _SANE_ID.fullmatch(asked) else str(uuid4())
+        environ[_REQUEST_ID] = request_id
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
+            return start_response(status, [*headers, ("X-Request-Id", request_id)], exc_info)
+
+        return self.application(environ, start)
+
+
+def _options(response: Response) -> Response:
+    """OPTIONS is answered by Flask, with the methods in Allow; a JSON body suits clients that parse each success."""
+    if request.method == "OPTIONS" and response.status_code == 200:
+        response.set_data("{}\n")
+        response.content_type = "application/json"
+    return response
+
+
+def _refuse(error: Exception) -> Response:
+    """The one place where an exception becomes an answer."""
+    problem = error if isinstance(error, Problem) else _problem(error)
+    return answer(problem.body(), problem.status, problem.headers)
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        return _http_problem(error, error.code)
+    if isinstance(error, Unavailable):
+        _log("WARNING", error)
+        message = (
+            "The service can't reach its storage at the moment. Repeat the request in a few seconds; "
+            "repeat a submission under the same Idempotency-Key."
+        )
+        return Problem("application_error", message, 503, {"Retry-After": RETRY_AFTER})
+    _log("ERROR", error)
+    request_id = request.environ[_REQUEST_ID]
+    return Problem("application_error", f"Something went wrong on our side. It is logged under request {request_id}.")
+
+
+def _http_problem(error: HTTPException, code: int) -> Problem:
+    """What Flask and werkzeug found wrong before a view had its say."""
+    if code == 404:
+        return Problem("not_found", "There is nothing at this path.")
+    if code == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        message = f"{request.method} is not a method of this path, which takes {allowed}."
+        return Problem("method_not_allowed", message, headers={"Allow": allowed})
+    if code == 413:
+        return too_large()
+    return Problem("validation_error", f"The request is malformed: {error.description or error.name}", 400)
+
+
+def _log(severity: str, error: Exception) -> None:
+    """One line of JSON on stderr, which the log collectors of every home understand."""
+    line = {
+        "severity": severity,
+        "message": f"{type(error).__name__}: {error}",
+        "request_id": request.environ[_REQUEST_ID],
+        "method": request.method,
+        "path": request.path,
+        "stack_trace": "".join(traceback.format_exception(error)),
+    }
+    sys.stderr.write(json.dumps(line) + "\n")

@@ -1,0 +1,107 @@
+"""Bodies: JSON in, as strictly as it has to be, and JSON out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from math import isinf
+from typing import Any, NoReturn
+
+from flask import Request, Response
+
+from postroom.api.problems import Problem
+
+LARGEST = 64 * 1024 * 1024  # octets: 40 MiB of attachments in base64, and plenty of room for the rest
+TOO_DEEP = "its arrays and objects are nested too deeply"
+
+
+def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object in the request's body. Raises `Problem` 400, 413 or 415.
+
+    The content type is not asked for, since clients differ in what they say. Of a name that an object holds
+    twice, the last value counts. The size is checked before anything is read, and again while reading where the
+    client doesn't tell it.
+    """
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        message = "A request body may not be compressed: send it as it is, without a Content-Encoding header."
+        raise Problem("validation_error", message, 415)
+    raw = request.get_data(cache=False)
+    # werkzeug cuts a stream of untold length at the limit without a word: one that fills it may have gone on.
+    if request.content_length is None and len(raw) >= LARGEST:
+        raise too_large()
+    document = _parsed(raw)
+    if not isinstance(document, dict):
+        raise _bad(f"it is {kind(document)}, and an object is expected")
+    return document
+
+
+def too_large() -> Problem:
+    return Problem("validation_error", f"The request body may hold at most {LARGEST} octets.", 413)
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """The same for equal documents, however their members were ordered and spaced. Raises `Problem` 400."""
+    try:
+        canonical = _ENCODER.encode(document)
+    except RecursionError:
+        raise _bad(TOO_DEEP) from None
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def answer(members: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer. Members keep their order; a newline at the end is kind to terminals."""
+    text = json.dumps(members, separators=(",", ":")) + "\n"
+    return Response(text, status, headers, content_type="application/json")
+
+
+def kind(value: Any) -> str:
+    """What JSON calls the value, for error texts."""
+    if value is None:
+        return "null"
+    return _KINDS[type(value)]
+
+
+_KINDS = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _parsed(raw: bytes) -> Any:
+    if not raw:
+        raise _bad("it is empty, and an object is expected")
+    try:
+        return _DECODER.decode(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise _bad(f"it is not UTF-8 at octet {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise _bad(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
+    except RecursionError:
+        raise _bad(TOO_DEEP) from None
+    except ValueError:
+        raise _bad("it holds a number that JSON doesn't know, or one that is too large") from None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if isinf(number):
+        raise ValueError(digits)
+    return number
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _bad(why: str) -> Problem:
+    return Problem("validation_error", f"The request body can't be read as JSON: {why}.", 400)
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refused)
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)

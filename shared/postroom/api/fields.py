@@ -1,0 +1,191 @@
+"""Kinds of members that requests are made of. Each refuses what it isn't with a text that goes behind a colon.
+
+A member that is null counts as absent. Types are taken at their word: a number is not a string, nor is a boolean.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, NoReturn, TypeVar
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
+
+from postroom.api.body import kind
+from postroom.message.address import InvalidAddress, Mailbox
+from postroom.message.letter import check_header
+
+MOST_HEADERS = 100
+LONGEST_HEADERS = 64 * 1024  # characters of all names and values
+
+T = TypeVar("T")
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_|~0-9A-Za-z-]{1,76}")
+
+
+class Members(Schema):
+    """An object. Members that nobody knows are passed over, since clients of every age send some."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @pre_load
+    def _present(self, data: Any, **_: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            raise ValidationError(f"expected an object, not {kind(data)}")
+        return {name: value for name, value in data.items() if value is not None}
+
+
+class Value(fields.Field[T]):
+    """A value that is read without a look at its neighbours."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> T:
+        return self.read(value)
+
+    def read(self, value: Any) -> T:
+        """What the value stands for; raises ValidationError."""
+        raise NotImplementedError
+
+
+class Text(Value[str]):
+    """A string of whole characters: half a surrogate pair can neither be stored nor sent."""
+
+    def read(self, value: Any) -> str:
+        return _text(value)
+
+
+class Address(Value[Mailbox]):
+    """One mailbox."""
+
+    def read(self, value: Any) -> Mailbox:
+        return _mailbox(value)
+
+
+class Addresses(Value[tuple[Mailbox, ...]]):
+    """One mailbox, or an array of them."""
+
+    def __init__(self, *, least: int = 0, most: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.least = least
+        self.most = most
+
+    def read(self, value: Any) -> tuple[Mailbox, ...]:
+        if isinstance(value, str):
+            return (_mailbox(value),)
+        if not isinstance(value, list):
+            raise ValidationError(f"expected a string or an array of strings, not {kind(value)}")
+        if not self.least <= len(value) <= self.most:
+            raise ValidationError(f"it holds {len(value)} addresses, and {self.least} to {self.most} may be given")
+        return tuple(collected(enumerate(value), lambda _, each: _mailbox(each)))
+
+
+class Items(fields.List[Any]):
+    """An array of at most `most` things of one kind."""
+
+    def __init__(self, inner: fields.Field[Any], *, most: int, **kwargs: Any) -> None:
+        super().__init__(inner, **kwargs)
+        self.most = most
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise ValidationError(f"expected an array, not {kind(value)}")
+        if len(value) > self.most:
+            raise ValidationError(f"it holds {len(value)} items, and at most {self.most} may be given")
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Headers(Value[tuple[tuple[str, str], ...]]):
+    """Header fields to add, as an object of strings."""
+
+    def read(self, value: Any) -> tuple[tuple[str, str], ...]:
+        if not isinstance(value, dict):
+            raise ValidationError(f"expected an object of strings, not {kind(value)}")
+        given = {name: each for name, each in value.items() if each is not None}
+        if len(given) > MOST_HEADERS:
+            raise ValidationError(f"it holds {len(given)} headers, and at most {MOST_HEADERS} may be given")
+        seen: set[str] = set()
+
+        def checked(name: str, each: Any) -> tuple[str, str]:
+            content = _text(each)
+            _refusing(check_header, name, content)
+            if name.lower() in seen:
+                raise ValidationError("it is given twice, and letters don't tell upper from lower case there")
+            seen.add(name.lower())
+            return name, content
+
+        headers = collected(given.items(), checked)
+        if sum(len(name) + len(content) for name, content in headers) > LONGEST_HEADERS:
+            raise ValidationError(f"its names and values hold more than {LONGEST_HEADERS} characters in total")
+        return tuple(headers)
+
+
+class Timestamp(Value[datetime]):
+    """A moment in ISO 8601 with its offset from UTC."""
+
+    def read(self, value: Any) -> datetime:
+        try:
+            moment = datetime.fromisoformat(_text(value))
+            if moment.tzinfo is not None:
+                return moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            if isinstance(error, ValidationError):
+                raise
+        raise ValidationError("expected a time in ISO 8601 with its offset, such as 2030-01-31T09:30:00Z")
+
+
+class NotOffered(Value[None]):
+    """Known to the interface, and not served here: refused, since passing over it would change what is sent."""
+
+    def read(self, _value: Any) -> NoReturn:
+        raise ValidationError("this deployment doesn't offer it; leave it out")
+
+
+def accepted_by(check: Callable[[str], None]) -> Callable[[str], None]:
+    """A marshmallow validator from a check that raises ValueError."""
+    return lambda value: _refusing(check, value)
+
+
+def collected(pairs: Iterable[tuple[Any, Any]], read: Callable[[Any, Any], Any]) -> list[Any]:
+    """`read` of each pair; raises ValidationError with every failure under its key."""
+    good: list[Any] = []
+    bad: dict[Any, Any] = {}
+    for key, value in pairs:
+        try:
+            good.append(read(key, value))
+        except ValidationError as error:
+            bad[_shown(key)] = error.messages
+    if bad:
+        raise ValidationError(bad)
+    return good
+
+
+def _shown(key: Any) -> Any:
+    """A key as it may stand in an error text: a name that is no token is cut short, and escaped."""
+    return key if isinstance(key, int) or _TOKEN.fullmatch(key) else json.dumps(key[:40])
+
+
+def _refusing(check: Callable[..., None], *args: str) -> None:
+    try:
+        check(*args)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValidationError(f"expected a string, not {kind(value)}")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValidationError(f"it holds half a surrogate pair at position {error.start}") from None
+    return value
+
+
+def _mailbox(value: Any) -> Mailbox:
+    try:
+        return Mailbox.parse(_text(value))
+    except InvalidAddress as error:
+        raise ValidationError(str(error)) from None

@@ -1,0 +1,73 @@
+"""Lists, page by page. A cursor is the id of an item, which itself is left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Request
+from marshmallow import ValidationError, validates_schema
+
+from postroom.api.fields import Members, Text, Value
+from postroom.api.problems import invalid
+from postroom.ports import Cursor, Page, UnknownCursor
+
+MOST = 100
+USUAL = 20
+
+T = TypeVar("T")
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Limit(Value[int]):
+    """How many items a page may hold."""
+
+    def read(self, value: Any) -> int:
+        if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= MOST:
+            raise ValidationError(f"expected a number from 1 to {MOST}")
+        return int(value)
+
+
+def as_id(text: str) -> str | None:
+    """The id in the form in which ids are stored, or None where it is none."""
+    lower = text.lower()
+    return lower if _UUID.fullmatch(lower) else None
+
+
+class PageSchema(Members):
+    """Which part of a list is asked for."""
+
+    limit = Limit(load_default=USUAL, metadata={"description": "How many items, at most."})
+    after = Text(metadata={"description": "The id of an item: older ones follow."})
+    before = Text(metadata={"description": "The id of an item: newer ones are listed."})
+
+    @validates_schema(skip_on_field_errors=False)
+    def _one_good_cursor(self, data: dict[str, Any], **_: Any) -> None:
+        errors = {
+            name: ["expected an item's id, which is a UUID"]
+            for name in ("after", "before")
+            if name in data and as_id(data[name]) is None
+        }
+        if "after" in data and "before" in data:
+            errors.setdefault("before", []).append("`after` was given too, and a page lies on one side of one item")
+        if errors:
+            raise ValidationError(errors)
+
+
+_SCHEMA = PageSchema()
+
+
+def page_of(request: Request, read: Callable[[Cursor], Page[T]], show: Callable[[T], Any]) -> dict[str, Any]:
+    """The page of a list that the request asks for, as `read` finds it. Raises `Problem` 422."""
+    try:
+        asked = _SCHEMA.load(request.args.to_dict())
+    except ValidationError as error:
+        raise invalid(error.messages, "parameter") from None
+    cursors = {name: as_id(asked[name]) for name in ("after", "before") if name in asked}
+    try:
+        page = read(Cursor(limit=asked["limit"], **cursors))
+    except UnknownCursor:
+        raise invalid({next(iter(cursors)): ["the list holds no item with this id"]}, "parameter") from None
+    return {"object": "list", "has_more": page.has_more, "data": [show(item) for item in page.items]}

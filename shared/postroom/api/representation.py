@@ -1,0 +1,89 @@
+"""Letters and attempts as they are shown.
+
+Strict clients want every member each time: lists as lists, absent text as null, times that they can parse.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from postroom.delivery.status import last_event
+from postroom.delivery.submission import Attempt, Recipient, Submission
+from postroom.message.letter import Letter
+
+
+def summary(submission: Submission) -> dict[str, Any]:
+    """A letter in a list, without what may be long."""
+    return {
+        "id": submission.id,
+        "message_id": submission.message_id,
+        "from": submission.sender,
+        "to": submission.to,
+        "cc": submission.cc,
+        "bcc": submission.bcc,
+        "reply_to": submission.reply_to,
+        "subject": submission.subject,
+        "topic_id": None,
+        "created_at": _moment(submission.created_at),
+        "scheduled_at": _moment(submission.scheduled_at),
+        "last_event": last_event((each.status, each.attempts) for each in submission.recipients),
+    }
+
+
+def email(submission: Submission, letter: Letter | None) -> dict[str, Any]:
+    """The whole letter; its bodies are null once it is erased."""
+    return {
+        "object": "email",
+        **summary(submission),
+        "html": letter and letter.html,
+        "text": letter and letter.text,
+        "tags": [{"name": name, "value": value} for name, value in submission.tags],
+        "expires_at": _moment(submission.expires_at),
+        "recipients": [_recipient(each) for each in submission.recipients],
+    }
+
+
+def _recipient(recipient: Recipient) -> dict[str, Any]:
+    return {
+        "address": recipient.address,
+        "kind": recipient.kind,
+        "status": recipient.status,
+        "attempts": recipient.attempts,
+        "possibly_delivered": recipient.possibly_delivered,
+        "code": recipient.code,
+        "enhanced_code": recipient.enhanced_code,
+        "response": recipient.response,
+        "cause": recipient.cause,
+        "mx": recipient.mx,
+        "remote_id": recipient.remote_id,
+        "next_attempt_at": _moment(recipient.next_attempt_at),
+        "updated_at": _moment(recipient.updated_at),
+    }
+
+
+def attempt(made: Attempt) -> dict[str, Any]:
+    """One try at one parcel, with every line that was said."""
+    tls = made.tls
+    return {
+        "id": made.id,
+        "destination": made.destination,
+        "number": made.number,
+        "started_at": _moment(made.started_at),
+        "finished_at": _moment(made.finished_at),
+        "route": made.route,
+        "mx": made.mx,
+        "address": made.address,
+        "tls": tls and {name: getattr(tls, name) for name in ("version", "cipher", "verified", "policy")},
+        "round_trips": made.round_trips,
+        "outcome": made.outcome,
+        "note": made.note,
+        "transcript": [{"at_ms": line.at_ms, "from": line.speaker, "line": line.text} for line in made.transcript],
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    """ISO 8601 in milliseconds and UTC, the form that every client's parser takes."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -1,0 +1,112 @@
+"""What `POST /emails` takes, member by member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
+
+from postroom.api.attachments import MOST as MOST_ATTACHMENTS
+from postroom.api.attachments import AttachmentSchema, check_total
+from postroom.api.fields import (
+    Address,
+    Addresses,
+    Headers,
+    Items,
+    Members,
+    NotOffered,
+    Text,
+    Timestamp,
+    accepted_by,
+)
+from postroom.api.problems import MISSING
+from postroom.message.letter import check_text
+from postroom.smtp.security import Security
+
+MOST_RECIPIENTS = 50
+MOST_TAGS = 50
+LONGEST_SUBJECT = 998
+
+_ITEM: dict[str, Any] = {"null": "expected an object, not null"}
+_TAG_PART = validate.Regexp(
+    r"[A-Za-z0-9_-]{1,256}\Z", error="a tag is made of 1 to 256 ASCII letters, digits, `_` and `-`"
+)
+
+
+class TagSchema(Members):
+    """A name and a value that come back with every event of the letter."""
+
+    name = Text(required=True, validate=_TAG_PART, metadata={"description": "ASCII letters, digits, `_` and `-`."})
+    value = Text(required=True, validate=_TAG_PART, metadata={"description": "ASCII letters, digits, `_` and `-`."})
+
+
+class DeliverySchema(Members):
+    """How the letter is to be carried. Ours alone, so a member that isn't known is a mistake, not another age's."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": "it isn't one of expires_at, on_unknown, route, tls"}  # noqa: RUF012  marshmallow's
+
+    expires_at = Timestamp(metadata={"description": "After this moment no attempt starts."})
+    on_unknown = Text(
+        validate=validate.OneOf(("retry", "hold"), error="expected one of {choices}"),
+        metadata={"description": "What follows a connection lost after the end of the letter."},
+    )
+    route = Text(
+        validate=validate.Length(1, 100, error="a route's name has {min} to {max} characters"),
+        metadata={"description": "The name of a route, instead of the routes table's choice."},
+    )
+    tls = Text(
+        validate=validate.OneOf([str(each) for each in Security], error="expected one of {choices}"),
+        metadata={"description": "The least that will do; `require` and `verify` never go on in clear text."},
+    )
+
+
+class EmailSchema(Members):
+    """One letter to send."""
+
+    sender = Address(
+        required=True,
+        data_key="from",
+        metadata={"description": "Whom it is from: `a@example.com` or `Name <a@example.com>`."},
+    )
+    to = Addresses(required=True, least=1, most=MOST_RECIPIENTS, metadata={"description": "Whom it is for."})
+    cc = Addresses(load_default=(), most=MOST_RECIPIENTS, metadata={"description": "Who gets a copy."})
+    bcc = Addresses(load_default=(), most=MOST_RECIPIENTS, metadata={"description": "Who gets a copy unnamed."})
+    reply_to = Addresses(load_default=(), most=MOST_RECIPIENTS, metadata={"description": "Whom answers go to."})
+    subject = Text(
+        required=True,
+        validate=[
+            validate.Length(max=LONGEST_SUBJECT, error="it is longer than {max} characters"),
+            accepted_by(check_text),
+        ],
+        metadata={"description": "What it is about."},
+    )
+    html = Text(load_default="", metadata={"description": "The letter as HTML."})
+    text = Text(load_default="", metadata={"description": "The letter as plain text. An empty one counts as none."})
+    headers = Headers(load_default=(), metadata={"description": "Further header fields, by name."})
+    tags = Items(
+        fields.Nested(TagSchema, error_messages=_ITEM),
+        load_default=(),
+        most=MOST_TAGS,
+        metadata={"description": "Names and values that come back with every event."},
+    )
+    attachments = Items(
+        fields.Nested(AttachmentSchema, error_messages=_ITEM),
+        load_default=(),
+        most=MOST_ATTACHMENTS,
+        validate=check_total,
+        metadata={"description": "Files that travel along."},
+    )
+    scheduled_at = NotOffered(metadata={"description": "When to send it."})
+    template = NotOffered(metadata={"description": "The stored template to fill in."})
+    topic_id = NotOffered(metadata={"description": "The topic that recipients may have left."})
+    delivery = fields.Nested(
+        DeliverySchema, load_default=dict, metadata={"description": "How the letter is to be carried."}
+    )
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _has_a_body(self, _data: Any, original: dict[str, Any], **_: Any) -> None:
+        if all(original.get(name) in (None, "") for name in ("html", "text")):
+            raise ValidationError(MISSING, "html` or `text")  # the backticks of one path, around two

@@ -1,0 +1,113 @@
+"""The outside world of the API, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from postroom.delivery.submission import (
+    Attempt,
+    DeliveryTask,
+    Franking,
+    Lease,
+    Parcel,
+    ParcelRef,
+    Submission,
+    SubmissionId,
+)
+from postroom.ports import Claimed, Cursor, Early, Live, Over, Page, Unavailable, UnknownCursor
+
+Item = TypeVar("Item", Submission, Attempt)
+
+
+@dataclass
+class Memory:
+    """Submissions that are gone with the test. `down` makes every call fail as a home out of reach does."""
+
+    stored: dict[str, Submission] = field(default_factory=dict)
+    letters: dict[str, bytes] = field(default_factory=dict)
+    made: dict[str, list[Attempt]] = field(default_factory=dict)
+    down: Exception | None = None
+
+    def create(self, submission: Submission, letter: bytes) -> Submission:
+        self._reach()
+        self.letters.setdefault(submission.id, letter)
+        return self.stored.setdefault(submission.id, submission)
+
+    def get(self, submission: SubmissionId) -> Submission | None:
+        self._reach()
+        return self.stored.get(submission)
+
+    def letter(self, submission: SubmissionId) -> bytes | None:
+        self._reach()
+        return self.letters.get(submission)
+
+    def list(self, cursor: Cursor) -> Page[Submission]:
+        self._reach()
+        return _page(list(self.stored.values())[::-1], cursor)
+
+    def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
+        self._reach()
+        return _page(self.made.get(submission, [])[::-1], cursor)
+
+    def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
+        raise AssertionError(f"the API claims nothing: {ref}, {lease}, {franking}")
+
+    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
+        raise AssertionError(f"the API settles nothing: {parcel}, {attempt}")
+
+    def _reach(self) -> None:
+        if self.down:
+            raise self.down
+
+
+@dataclass
+class Tasks:
+    """A schedule that only keeps what was put."""
+
+    put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
+
+    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+        self.put_.append((task, not_before))
+
+
+@dataclass
+class Drawer:
+    """A directory that is gone with the test."""
+
+    documents: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    down: Unavailable | None = None
+
+    def get(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        if self.down:
+            raise self.down
+        return self.documents.get((kind, key))
+
+    def create(self, kind: str, key: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self.documents.setdefault((kind, key), document)
+
+    def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        self.documents[kind, key] = document
+
+    def delete(self, kind: str, key: str) -> bool:
+        return self.documents.pop((kind, key), None) is not None
+
+    def list(self, kind: str, after: str = "", limit: int = 100) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        found = sorted((key, each) for (its_kind, key), each in self.documents.items() if its_kind == kind)
+        return [(key, each) for key, each in found if key > after][:limit]
+
+
+def _page(newest_first: Sequence[Item], cursor: Cursor) -> Page[Item]:
+    ids = [str(item.id) for item in newest_first]
+    if cursor.after is None and cursor.before is None:
+        start, end = 0, cursor.limit
+    else:
+        asked = cursor.after or cursor.before or ""
+        if asked not in ids:
+            raise UnknownCursor(asked)
+        place = ids.index(asked)
+        start, end = (place + 1, place + 1 + cursor.limit) if cursor.after else (max(0, place - cursor.limit), place)
+    has_more = start > 0 if cursor.before else end < len(ids)
+    return Page(tuple(newest_first[start:end]), has_more)

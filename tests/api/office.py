@@ -1,0 +1,119 @@
+"""An API with the outside world in memory, and the hands to use it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from postroom.accept import Accept
+from postroom.account.domain import SendingDomain
+from postroom.account.key import ApiKey, Permission, token_hash
+from postroom.api.app import create_app
+from postroom.delivery.routing import Relay, Route, Routes
+from postroom.message.letter import Letter
+from tests.api.fakes import Drawer, Memory, Tasks
+
+NOON = datetime(2030, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
+FULL = "pr_full"
+SENDING = "pr_sending"
+BOOTSTRAP = "pr_bootstrap"
+
+ROUTES = Routes(
+    (
+        Route(name="relay", match="*.relayed.example", relay=Relay("relay.example", 587)),
+        Route(name="mx", match="*.example"),
+    )
+)
+
+
+@dataclass
+class Office:
+    submissions: Memory = field(default_factory=Memory)
+    schedule: Tasks = field(default_factory=Tasks)
+    directory: Drawer = field(default_factory=Drawer)
+    sick: Exception | None = None
+    now: datetime = NOON
+
+    def __post_init__(self) -> None:
+        for token, permission in ((FULL, Permission.FULL_ACCESS), (SENDING, Permission.SENDING_ACCESS)):
+            key = ApiKey(id=f"id of {token}", name=token, permission=permission, created_at=NOON)
+            self.directory.put("api_key", token_hash(token), key.record())
+        for name, verified in (("shop.example", True), ("new.example", False)):
+            self.directory.put("domain", name, SendingDomain(name, name, verified, NOON).record())
+        numbers = count(1)
+
+        def randomness(octets: int) -> bytes:
+            return next(numbers).to_bytes(octets, "big")
+
+        self.accept = Accept(
+            submissions=self.submissions,
+            schedule=self.schedule,
+            directory=self.directory,
+            routes=ROUTES,
+            clock=lambda: self.now,
+            randomness=randomness,
+            secret=lambda: b"\x07" * 32,
+        )
+        self.app: Flask = create_app(
+            accept=self.accept,
+            submissions=self.submissions,
+            directory=self.directory,
+            bootstrap_key=BOOTSTRAP,
+            clock=lambda: self.now,
+            healthy=self._healthy,
+        )
+        self.client: FlaskClient = self.app.test_client()
+
+    def _healthy(self) -> None:
+        if self.sick:
+            raise self.sick
+
+    def post(self, body: Any, *, key: str | None = None, token: str = FULL) -> TestResponse:
+        """POST /emails; a body of bytes goes as it is, anything else as JSON."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.client.post("/emails", data=data, headers=headers)
+
+    def get(self, path: str, *, token: str = FULL) -> TestResponse:
+        return self.client.get(path, headers={"Authorization": f"Bearer {token}"})
+
+    def send(self, **members: Any) -> str:
+        """The id of a letter that is taken; members that are `...` are left out."""
+        answered = self.post(letter(**members))
+        assert answered.status_code == 200, answered.text
+        self.now += timedelta(seconds=1)
+        return str(answered.json["id"])  # type: ignore[index]
+
+    def kept(self, id_: str) -> Letter:
+        """The letter as it was stored."""
+        return Letter.unpack(self.submissions.letters[id_])
+
+
+def letter(**members: Any) -> dict[str, Any]:
+    """A small good request, with these members instead of or beside its own."""
+    whole: dict[str, Any] = {
+        "from": "Shop <hello@shop.example>",
+        "to": "ann@home.example",
+        "subject": "Hello",
+        "text": "Hello, Ann.",
+    }
+    whole |= {"from" if name == "sender" else name: value for name, value in members.items()}
+    return {name: value for name, value in whole.items() if value is not ...}
+
+
+def problem(answered: TestResponse) -> tuple[int, str, str]:
+    """Status, name and message of an answer that is a problem and nothing beside it."""
+    assert answered.content_type == "application/json"
+    assert set(answered.json) == {"statusCode", "name", "message"}  # type: ignore[arg-type]
+    body: dict[str, Any] = answered.json  # type: ignore[assignment]
+    assert body["statusCode"] == answered.status_code
+    return answered.status_code, body["name"], body["message"]
