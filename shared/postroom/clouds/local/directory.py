@@ -1,0 +1,65 @@
+"""The directory in SQLite: a row a document."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from postroom.clouds.local.database import Database
+
+_write_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class LocalDirectory:
+    """Implements `Directory` over the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        rows = self._database.read("SELECT document FROM documents WHERE kind = ? AND key = ?", kind, key)
+        return _document(rows[0][0]) if rows else None
+
+    def create(self, kind: str, key: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        row = (kind, key, _write_json(document))
+
+        def insert(connection: Any) -> str:
+            # An update of nothing, since only a row that was written is returned.
+            ((stored,),) = connection.execute(
+                """INSERT INTO documents (kind, key, document) VALUES (?, ?, ?)
+                   ON CONFLICT (kind, key) DO UPDATE SET document = document RETURNING document""",
+                row,
+            ).fetchall()
+            return str(stored)
+
+        return _document(self._database.write(insert))
+
+    def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
+        row = (kind, key, _write_json(document))
+        self._database.write(
+            lambda connection: connection.execute(
+                """INSERT INTO documents (kind, key, document) VALUES (?, ?, ?)
+                   ON CONFLICT (kind, key) DO UPDATE SET document = excluded.document""",
+                row,
+            )
+        )
+
+    def delete(self, kind: str, key: str) -> bool:
+        return self._database.write(
+            lambda connection: (
+                connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key)).rowcount == 1
+            )
+        )
+
+    def list(self, kind: str, after: str = "", limit: int = 100) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        rows = self._database.read(
+            "SELECT key, document FROM documents WHERE kind = ? AND key > ? ORDER BY key LIMIT ?", kind, after, limit
+        )
+        return [(key, _document(document)) for key, document in rows]
+
+
+def _document(stored: str) -> Mapping[str, Any]:
+    document: builtins.dict[str, Any] = json.loads(stored)
+    return document

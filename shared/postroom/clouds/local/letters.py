@@ -1,0 +1,61 @@
+"""Letters too large for a row of the database: a file each, complete or not there."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from postroom.clouds.local.folders import flush_folder, make_folder
+from postroom.ports import Unavailable
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{2,200}")
+
+
+class LetterFiles:
+    """The files in `folder`, named `ab/<name>` by the first two characters of their names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, name: str, packed: bytes) -> str:
+        """Write the file unless it is there; durable on return. The path by which `get` finds it.
+
+        Raises ValueError where `name` isn't plain, or `Unavailable`.
+        """
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"a letter's name is letters, digits, '_' and '-': {name!r}")
+        path = f"{name[:2]}/{name}"
+        file = self._folder / path
+        unfinished = file.with_name(f".{uuid4().hex}")
+        try:
+            make_folder(file.parent)
+            try:
+                with open(unfinished, "xb", opener=_private) as out:
+                    out.write(packed)
+                    out.flush()
+                    os.fsync(out.fileno())
+                with suppress(FileExistsError):
+                    os.link(unfinished, file)
+            finally:
+                with suppress(OSError):
+                    unfinished.unlink()
+            flush_folder(file.parent)
+        except OSError as error:
+            raise Unavailable(f"the letter {file} can't be written: {error}") from error
+        return path
+
+    def get(self, path: str) -> bytes | None:
+        """The file's bytes, or None once it is erased."""
+        try:
+            return (self._folder / path).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable(f"the letter {self._folder / path} can't be read: {error}") from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,158 @@
+"""The task queue in SQLite: what has to run, when, and what ran within the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from sqlite3 import Connection
+
+from postroom.clouds.local.database import Database, microseconds, moment
+
+TOMBSTONE = timedelta(hours=1)
+"""How long a name stays taken after its task has run."""
+
+_PURGE = 500  # old tombstones that one write clears away at most
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task that waits, and how often it was tried."""
+
+    number: int
+    name: str
+    queue: str
+    body: bytes
+    not_before: datetime
+    retries: int = 0
+    executions: int = 0  # answers it got, those of 5xx not counted
+    response: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A task that is to be tried again, and why."""
+
+    task: Task
+    not_before: datetime
+    response: int | None
+    reason: str
+
+
+class Queue:
+    """The tasks of all queues. Every method raises `Unavailable` where the database can't be reached."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, queue: str, name: str, body: bytes, not_before: datetime, now: datetime) -> bool:
+        """Keep the task until it has run, durable on return; whether it is new.
+
+        A task of the same name that is waiting, running or was run within the hour swallows this one.
+        """
+        row = (name, queue, body, microseconds(not_before), microseconds(now - TOMBSTONE))
+
+        def insert(connection: Connection) -> bool:
+            added = connection.execute(
+                """INSERT INTO tasks (name, queue, body, not_before) VALUES (?, ?, ?, ?)
+                   ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, body = excluded.body,
+                       not_before = excluded.not_before, retries = 0, executions = 0,
+                       response = NULL, reason = NULL, done_at = NULL
+                   WHERE done_at <= ?""",
+                row,
+            )
+            return added.rowcount == 1
+
+        return self._database.write(insert)
+
+    def names(self) -> list[str]:
+        """The queues that have tasks waiting."""
+        # Each step jumps to the next name in the index, however many tasks there are.
+        rows = self._database.read(
+            """WITH RECURSIVE names (queue) AS (
+                   SELECT min(queue) FROM tasks WHERE done_at IS NULL
+                   UNION ALL
+                   SELECT (SELECT min(queue) FROM tasks WHERE done_at IS NULL AND queue > names.queue)
+                   FROM names WHERE names.queue IS NOT NULL
+               )
+               SELECT queue FROM names WHERE queue IS NOT NULL"""
+        )
+        return [queue for (queue,) in rows]
+
+    def due(self, queue: str, now: datetime, limit: int) -> list[Task]:
+        """The first `limit` tasks whose time has come, the earliest first."""
+        rows = self._database.read(
+            """SELECT number, name, queue, body, not_before, retries, executions, response, reason FROM tasks
+               WHERE done_at IS NULL AND queue = ? AND not_before <= ? ORDER BY not_before LIMIT ?""",
+            queue,
+            microseconds(now),
+            limit,
+        )
+        return [
+            Task(number, name, queue, body, moment(not_before), *rest)
+            for number, name, queue, body, not_before, *rest in rows
+        ]
+
+    def next_due(self, queue: str, now: datetime) -> datetime | None:
+        """When the first of those that aren't due will be."""
+        ((earliest,),) = self._database.read(
+            "SELECT min(not_before) FROM tasks WHERE done_at IS NULL AND queue = ? AND not_before > ?",
+            queue,
+            microseconds(now),
+        )
+        return None if earliest is None else moment(earliest)
+
+    def record(self, done: Sequence[Task], retries: Sequence[Retry], now: datetime) -> None:
+        """Note what has run and what has to run again, all in one write.
+
+        It isn't flushed: where a failure of the power undoes it, the tasks run once more, and the claim sorts
+        that out as it does any copy.
+        """
+        at, old = microseconds(now), microseconds(now - TOMBSTONE)
+        finished = [(at, task.number) for task in done]
+        again = [
+            (
+                microseconds(retry.not_before),
+                retry.response is not None and retry.response < 500,
+                retry.response,
+                retry.reason,
+                retry.task.number,
+            )
+            for retry in retries
+        ]
+
+        def work(connection: Connection) -> None:
+            connection.executemany(
+                "UPDATE tasks SET done_at = ?, body = NULL WHERE number = ? AND done_at IS NULL", finished
+            )
+            connection.executemany(
+                """UPDATE tasks SET not_before = ?, retries = retries + 1, executions = executions + ?,
+                       response = ?, reason = ?
+                   WHERE number = ? AND done_at IS NULL""",
+                again,
+            )
+            connection.execute(
+                """DELETE FROM tasks WHERE number IN (
+                       SELECT number FROM tasks WHERE done_at <= ? ORDER BY done_at LIMIT ?
+                   )""",
+                (old, _PURGE),
+            )
+
+        self._database.write(work, durable=False)
+
+    def cancel(self, name: str, now: datetime) -> bool:
+        """Whether the task was waiting. One that a dispatcher has in hand may run all the same."""
+        return self._database.write(
+            lambda connection: (
+                connection.execute(
+                    "UPDATE tasks SET done_at = ?, body = NULL WHERE name = ? AND done_at IS NULL",
+                    (microseconds(now), name),
+                ).rowcount
+                == 1
+            )
+        )
+
+    def waiting(self) -> dict[str, int]:
+        """How many tasks wait in each queue, those that are running among them."""
+        return dict(self._database.read("SELECT queue, count(*) FROM tasks WHERE done_at IS NULL GROUP BY queue"))

@@ -1,0 +1,32 @@
+"""The schedule in SQLite: puts tasks into the queue and wakes its dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from postroom.clouds.local.bell import Bell
+from postroom.clouds.local.database import Database
+from postroom.clouds.local.queue import Queue
+from postroom.delivery.submission import DeliveryTask
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class LocalSchedule:
+    """Implements `Schedule` over the database. Its tasks run while a dispatcher does."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = _now) -> None:
+        self._queue = Queue(database)
+        self._bell = Bell(database.folder)
+        self._clock = clock
+
+    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+        if self._queue.put(task.queue, task.name, task.body(), not_before, self._clock()):
+            self._bell.ring()
+
+    def cancel(self, task: DeliveryTask) -> None:
+        """Best effort: the task may run all the same."""
+        self._queue.cancel(task.name, self._clock())

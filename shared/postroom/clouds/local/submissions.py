@@ -1,0 +1,251 @@
+"""Submissions in SQLite: a row a parcel, changed only as long as it is what was read."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import zlib
+from dataclasses import dataclass
+from datetime import timedelta
+from sqlite3 import Connection
+from typing import TypeVar
+
+from postroom.clouds.local.database import Database, Row, microseconds
+from postroom.clouds.local.holders import Holders
+from postroom.clouds.local.letters import LetterFiles
+from postroom.delivery.submission import (
+    Attempt,
+    Franking,
+    Lease,
+    Parcel,
+    ParcelRef,
+    Standing,
+    Submission,
+    SubmissionId,
+    standing,
+)
+from postroom.ports import Claimed, Cursor, Early, Live, Over, Page, UnknownCursor
+
+T = TypeVar("T")
+
+INLINE = 256 * 1024
+"""Letters up to this many octets are kept in the database, larger ones as files."""
+
+# A live worker's claim is looked at again this soon, since its death would free the claim at once.
+_LOOK_AGAIN = timedelta(seconds=5)
+
+_write_json = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A parcel as it was read, with what a change of it has to find unchanged."""
+
+    head: str
+    record: str
+
+    @property
+    def parcel(self) -> Parcel:
+        return Parcel.from_record(json.loads(self.record))
+
+    @property
+    def submission(self) -> Submission:
+        return Submission.from_record(json.loads(self.head), ())
+
+
+class LocalSubmissions:
+    """Implements `Submissions` over the database, with large letters as files beside it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._letters = LetterFiles(database.folder / "letters")
+        self._holders = Holders(database.folder / "locks")
+
+    def create(self, submission: Submission, letter: bytes) -> Submission:
+        packed: bytes | None = letter
+        file = None
+        if len(letter) > INLINE:
+            stored = self.get(submission.id)
+            if stored is not None:
+                return stored
+            # The file goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
+            # The fingerprint in its name keeps another request under the same id from writing over it.
+            file, packed = self._letters.put(f"{submission.id}-{submission.fingerprint}", letter), None
+        head = (str(submission.id), microseconds(submission.created_at), _write_json(submission.record()))
+        parcels = [
+            (parcel.number, parcel.claim, _lease_until(parcel), _write_json(parcel.record()))
+            for parcel in submission.parcels
+        ]
+
+        def insert(connection: Connection) -> bool:
+            added = connection.execute(
+                "INSERT INTO submissions (id, created_at, head) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", head
+            )
+            if added.rowcount == 0:
+                return False
+            row = added.lastrowid
+            connection.execute("INSERT INTO letters (submission, packed, file) VALUES (?, ?, ?)", (row, packed, file))
+            for parcel in parcels:
+                connection.execute(
+                    "INSERT INTO parcels (submission, number, claim, lease_until, record) VALUES (?, ?, ?, ?, ?)",
+                    (row, *parcel),
+                )
+            return True
+
+        while not self._database.write(insert):
+            stored = self.get(submission.id)
+            if stored is not None:
+                return stored
+        return submission
+
+    def get(self, submission: SubmissionId) -> Submission | None:
+        rows = self._database.read(
+            """SELECT s.number, s.head, p.record FROM submissions s LEFT JOIN parcels p ON p.submission = s.number
+               WHERE s.id = ? ORDER BY p.number""",
+            submission,
+        )
+        return next(iter(_submissions(rows)), None)
+
+    def letter(self, submission: SubmissionId) -> bytes | None:
+        rows = self._database.read(
+            """SELECT l.packed, l.file FROM submissions s JOIN letters l ON l.submission = s.number WHERE s.id = ?""",
+            submission,
+        )
+        for packed, file in rows:
+            return packed if file is None else self._letters.get(file)
+        return None
+
+    def list(self, cursor: Cursor) -> Page[Submission]:
+        start: Row = ()
+        if (mark := _mark(cursor)) is not None:
+            start = self._start("SELECT created_at, number FROM submissions WHERE id = ?", mark)
+        beyond, order = _direction(cursor)
+        rows = self._database.read(
+            f"""SELECT s.number, s.head, p.record FROM (
+                    SELECT number, created_at, head FROM submissions
+                    {f"WHERE (created_at, number) {beyond} (?, ?)" if start else ""}
+                    ORDER BY created_at {order}, number {order} LIMIT ?
+                ) s LEFT JOIN parcels p ON p.submission = s.number
+                ORDER BY s.created_at {order}, s.number {order}, p.number""",  # noqa: S608
+            *start,
+            cursor.limit + 1,
+        )
+        return _page(cursor, _submissions(rows))
+
+    def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
+        start: Row = ()
+        if (mark := _mark(cursor)) is not None:
+            start = self._start(
+                """SELECT a.started_at, a.number FROM submissions s JOIN attempts a ON a.submission = s.number
+                   WHERE a.id = ? AND s.id = ?""",
+                mark,
+                submission,
+            )
+        beyond, order = _direction(cursor)
+        rows = self._database.read(
+            f"""SELECT a.record FROM submissions s JOIN attempts a ON a.submission = s.number
+                WHERE s.id = ? {f"AND (a.started_at, a.number) {beyond} (?, ?)" if start else ""}
+                ORDER BY a.started_at {order}, a.number {order} LIMIT ?""",  # noqa: S608
+            submission,
+            *start,
+            cursor.limit + 1,
+        )
+        return _page(cursor, [Attempt.from_record(json.loads(zlib.decompress(record))) for (record,) in rows])
+
+    def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
+        self._holders.live_as(lease.holder)
+        while (found := self._find(ref)) is not None:
+            parcel = found.parcel
+            holder_is_dead = parcel.lease is not None and self._holders.is_dead(parcel.lease.holder)
+            match standing(parcel, ref, lease.since, holder_is_dead=holder_is_dead):
+                case Standing.OVER:
+                    return Over(parcel)
+                case Standing.EARLY:
+                    return Early(parcel)
+                case Standing.LIVE if parcel.lease is not None:
+                    return Live(parcel, min(parcel.lease.until, lease.since + _LOOK_AGAIN))
+                case Standing.FREE:
+                    claimed, abandoned = parcel.claimed(lease, franking), None
+                case _:
+                    claimed, abandoned = parcel.taken_over(lease, franking)
+            # Where the stored parcel is no longer what was read, somebody else was faster: look again.
+            if self._update(claimed, abandoned, "record = ?", found.record):
+                return Claimed(found.submission, claimed, taken_over=abandoned is not None)
+        return None
+
+    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
+        return self._update(parcel, attempt, "claim = ? AND lease_until IS NOT NULL", parcel.claim)
+
+    def close(self) -> None:
+        """Give up this process's lock. Claims that it left open count as a dead worker's from now on."""
+        self._holders.close()
+
+    def _find(self, ref: ParcelRef) -> _Found | None:
+        rows = self._database.read(
+            """SELECT s.head, p.record FROM submissions s JOIN parcels p ON p.submission = s.number WHERE s.id = ? AND p.number = ?""",
+            ref.submission,
+            ref.number,
+        )
+        return _Found(*rows[0]) if rows else None
+
+    def _start(self, query: str, mark: str, *parameters: str) -> Row:
+        """Where in its order the row lies that a cursor names."""
+        rows = self._database.read(query, mark, *parameters)
+        if not rows:
+            raise UnknownCursor(mark)
+        return rows[0]
+
+    def _update(self, parcel: Parcel, attempt: Attempt | None, condition: str, expected: str | int) -> bool:
+        """Write the parcel and the attempt where `condition` holds of the stored parcel, and tell whether it did."""
+        # Everything is put into its stored form out here, since others wait for whoever is inside.
+        id_ = parcel.submission
+        update = (parcel.claim, _lease_until(parcel), _write_json(parcel.record()), id_, parcel.number, expected)
+        record = None if attempt is None else zlib.compress(_write_json(attempt.record()).encode(), 1)
+
+        def work(connection: Connection) -> bool:
+            updated = connection.execute(
+                f"""UPDATE parcels SET claim = ?, lease_until = ?, record = ?
+                    WHERE submission = (SELECT number FROM submissions WHERE id = ?)
+                        AND number = ? AND {condition}""",  # noqa: S608
+                update,
+            )
+            if updated.rowcount and attempt is not None:
+                connection.execute(
+                    """INSERT OR REPLACE INTO attempts (submission, started_at, id, record)
+                       SELECT number, ?, ?, ? FROM submissions WHERE id = ?""",
+                    (microseconds(attempt.started_at), attempt.id, record, id_),
+                )
+            return updated.rowcount == 1
+
+        return self._database.write(work)
+
+
+def _mark(cursor: Cursor) -> str | None:
+    return cursor.before if cursor.after is None else cursor.after
+
+
+def _direction(cursor: Cursor) -> tuple[str, str]:
+    """How to compare with the cursor's row, and the order in which the nearest of what is beyond it come first."""
+    return (">", "ASC") if cursor.after is None and cursor.before is not None else ("<", "DESC")
+
+
+def _page(cursor: Cursor, nearest: builtins.list[T]) -> Page[T]:
+    """The page of `nearest`, which holds one more than it, where there are more."""
+    items = nearest[: cursor.limit]
+    if _direction(cursor)[1] == "ASC":
+        items.reverse()
+    return Page(tuple(items), has_more=len(nearest) > cursor.limit)
+
+
+def _lease_until(parcel: Parcel) -> int | None:
+    return None if parcel.lease is None else microseconds(parcel.lease.until)
+
+
+def _submissions(rows: builtins.list[Row]) -> builtins.list[Submission]:
+    """From rows of (number, head, parcel's record), those of one submission together."""
+    heads: dict[int, tuple[str, builtins.list[Parcel]]] = {}
+    for number, head, record in rows:
+        _, parcels = heads.setdefault(number, (head, []))
+        if record is not None:
+            parcels.append(Parcel.from_record(json.loads(record)))
+    return [Submission.from_record(json.loads(head), parcels) for head, parcels in heads.values()]

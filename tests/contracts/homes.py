@@ -1,0 +1,58 @@
+"""The homes that the contracts are run against. A new cloud's adapters join by one more function in `HOMES`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+from postroom.clouds.local.database import Database
+from postroom.clouds.local.directory import LocalDirectory
+from postroom.clouds.local.invocation import Backoff, Dispatcher
+from postroom.clouds.local.schedule import LocalSchedule
+from postroom.clouds.local.submissions import LocalSubmissions
+from postroom.delivery.submission import DeliveryTask
+from postroom.ports import Directory, Schedule, Submissions
+from tests.contracts.function import Function
+
+
+@dataclass(frozen=True)
+class Home:
+    """One deployment's stores, and a function that the schedule brings its tasks to."""
+
+    submissions: Submissions
+    directory: Directory
+    schedule: Schedule
+    function: Function
+
+    def ran(self, count: int) -> list[DeliveryTask]:
+        """The tasks that the function was called for, once they are `count`."""
+        return [DeliveryTask.from_body(call.body) for call in self.function.wait_for(count)]
+
+
+@contextmanager
+def local(folder: Path) -> Iterator[Home]:
+    database = Database(folder)
+    database.prepare()
+    submissions = LocalSubmissions(database)
+    with Function() as function, dispatching(Dispatcher(database, {"": function.url}, backoff=Backoff(0.02))):
+        yield Home(submissions, LocalDirectory(database), LocalSchedule(database), function)
+    submissions.close()
+    database.close()
+
+
+@contextmanager
+def dispatching(dispatcher: Dispatcher) -> Iterator[None]:
+    """Run it in a thread."""
+    thread = Thread(target=dispatcher.run)
+    thread.start()
+    try:
+        yield
+    finally:
+        dispatcher.stop()
+        thread.join()
+
+
+HOMES: Mapping[str, Callable[[Path], AbstractContextManager[Home]]] = {"local": local}

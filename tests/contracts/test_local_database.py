@@ -1,0 +1,225 @@
+"""The SQLite file: what is promised is on the disk, and what could not be written left no trace."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from threading import Event
+from time import sleep
+from typing import TypeVar
+
+import pytest
+
+from postroom.clouds.local.database import VERSION, Database
+from postroom.clouds.local.directory import LocalDirectory
+from postroom.clouds.local.letters import LetterFiles
+from postroom.clouds.local.queue import Queue
+from postroom.clouds.local.schedule import LocalSchedule
+from postroom.clouds.local.submissions import INLINE, LocalSubmissions
+from postroom.delivery.submission import DeliveryTask, ParcelRef, SubmissionId
+from postroom.ports import Cursor, Unavailable
+from tests.contracts.programs import go, heard, started
+from tests.contracts.samples import LETTER, NOON, attempt, claimed, delivered, lease, ref, submission
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path)
+    database.prepare()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def submissions(database: Database) -> Iterator[LocalSubmissions]:
+    submissions = LocalSubmissions(database)
+    yield submissions
+    submissions.close()
+
+
+def fill(database: Database, pages: int) -> None:
+    """Leave room for so many more pages of 4 KB, as a disk that is nearly full does."""
+    ((now,),) = database.read("PRAGMA page_count")
+    database.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {now + pages}").fetchall())
+
+
+def test_a_kill_loses_nothing_that_was_promised(submissions: LocalSubmissions, tmp_path: Path) -> None:
+    with started(tmp_path, "create") as writer:
+        promised = [heard(writer) for _ in range(100)]
+        writer.kill()
+        promised += [line for line in writer.communicate()[0].split("\n")[:-1] if line]
+    assert len(promised) >= 100
+    for id_ in promised:
+        assert submissions.get(SubmissionId(id_)) is not None
+        assert submissions.letter(SubmissionId(id_)) == LETTER
+
+
+def test_several_processes_may_prepare_it_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "not" / "there yet?#%"
+    with ExitStack() as stack:
+        processes = [stack.enter_context(started(folder, "prepare")) for _ in range(4)]
+        for process in processes:
+            go(process)
+        created = set(map(heard, processes))
+    database = Database(folder)
+    assert {each.id for each in LocalSubmissions(database).list(Cursor()).items} == created
+    assert database.read("PRAGMA journal_mode") == [("wal",)]
+    assert database.read("PRAGMA synchronous") == [(2,)]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    database.close()
+
+
+def test_a_file_of_a_newer_postroom_is_left_alone(database: Database, tmp_path: Path) -> None:
+    database.write(lambda connection: connection.execute(f"PRAGMA user_version = {VERSION + 1}"))
+    with pytest.raises(Unavailable, match="version"):
+        Database(tmp_path).prepare()
+
+
+def test_without_its_file_it_is_unavailable(tmp_path: Path) -> None:
+    database = Database(tmp_path / "nowhere")
+    with pytest.raises(Unavailable, match=r"postroom\.sqlite3"):
+        LocalDirectory(database).get("key", "one")
+    with pytest.raises(Unavailable, match=r"postroom\.sqlite3"):
+        LocalDirectory(database).put("key", "one", {})
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_with_a_spoiled_file_it_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "postroom.sqlite3").write_bytes(b"not a database" * 1000)
+    with pytest.raises(Unavailable, match="not a database"):
+        Database(tmp_path).prepare()
+
+
+def test_a_full_disk_leaves_nothing_half_done(database: Database, submissions: LocalSubmissions) -> None:
+    stored = submissions.create(submission(), LETTER)
+    mine = claimed(submissions.claim(ref(stored), lease(), None)).parcel
+    before = submissions.get(stored.id)
+    fill(database, pages=4)
+
+    refused = submission()
+    with pytest.raises(Unavailable, match="full"):
+        submissions.create(refused, b"x" * 100_000)
+    assert submissions.get(refused.id) is None
+    assert submissions.letter(refused.id) is None
+
+    long = attempt(mine, text="".join(map(chr, range(0x4E00, 0x9000))))
+    with pytest.raises(Unavailable, match="full"):
+        submissions.settle(delivered(mine), long)
+    assert submissions.get(stored.id) == before
+    assert submissions.attempts(stored.id, Cursor()).items == ()
+
+    refs = tuple(ParcelRef(SubmissionId("x" * 36), n, 0) for n in range(2000))
+    with pytest.raises(Unavailable, match="full"):
+        LocalSchedule(database).put(DeliveryTask("mx", "mx", "example.org", refs), NOON)
+    assert Queue(database).waiting() == {}
+
+    fill(database, pages=1000)
+    assert submissions.create(refused, b"x" * 100_000) == refused
+    assert submissions.settle(delivered(mine), long)
+
+
+def test_a_letter_that_can_not_be_written_leaves_no_submission(submissions: LocalSubmissions, tmp_path: Path) -> None:
+    (tmp_path / "letters").touch()  # a file where the folder should be
+    refused = submission()
+    with pytest.raises(Unavailable, match="letter"):
+        submissions.create(refused, b"x" * (INLINE + 1))
+    assert submissions.get(refused.id) is None
+    assert submissions.create(submission(), b"x" * INLINE)
+
+
+def test_a_large_letter_is_a_file_of_its_own(submissions: LocalSubmissions, tmp_path: Path) -> None:
+    stored = submissions.create(submission(), b"x" * (INLINE + 1))
+    submissions.create(submission(), b"x" * INLINE)
+    (file,) = (file for file in (tmp_path / "letters").rglob("*") if file.is_file())
+    assert file == tmp_path / "letters" / stored.id[:2] / f"{stored.id}-{stored.fingerprint}"
+    file.unlink()
+    assert submissions.letter(stored.id) is None  # erased
+
+
+def test_a_letter_s_file_is_written_once(tmp_path: Path) -> None:
+    letters = LetterFiles(tmp_path / "letters")
+    path = letters.put("name", b"first")
+    assert letters.put("name", b"second") == path
+    assert letters.get(path) == b"first"
+    assert [file.name for file in (tmp_path / "letters" / "na").iterdir()] == ["name"]
+    with pytest.raises(ValueError, match="letter's name"):
+        letters.put("../name", b"")
+
+
+class Meanwhile:
+    """Writes that begin, each in a thread, while another is being done."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pool = ThreadPoolExecutor(16)
+        self._begun, self._held = Event(), Event()
+
+    def __enter__(self) -> Meanwhile:
+        def hold(_: sqlite3.Connection) -> None:
+            self._begun.set()
+            self._held.wait()
+
+        self.write(hold)
+        self._begun.wait()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sleep(0.05)  # until all of them wait
+        self._held.set()
+        self._pool.shutdown()
+
+    def write(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        return self._pool.submit(self._database.write, work)
+
+
+def putting(key: str) -> Callable[[sqlite3.Connection], None]:
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO documents (kind, key, document) VALUES ('key', ?, '{}')", (key,))
+
+    return work
+
+
+def test_what_threads_write_meanwhile_shares_a_transaction(database: Database) -> None:
+    seen: list[int] = []
+
+    def work(connection: sqlite3.Connection) -> None:
+        putting(str(len(seen)))(connection)
+        # What others put into this transaction is seen here and nowhere else.
+        seen.append(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
+        assert database.read("SELECT count(*) FROM documents") == [(0,)]
+
+    with Meanwhile(database) as meanwhile:
+        writes = [meanwhile.write(work) for _ in range(8)]
+    for write in writes:
+        write.result()
+    assert seen == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_one_s_failure_is_not_the_others(database: Database) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        putting("undone")(connection)
+        raise KeyError("mine")
+
+    fill(database, pages=20)
+    with Meanwhile(database) as meanwhile:
+        early = [meanwhile.write(putting(key)) for key in "abcd"]
+        wrong, large = meanwhile.write(fail), meanwhile.write(putting("x" * 200_000))
+        late = [meanwhile.write(putting(key)) for key in "efgh"]
+    for write in (*early, *late):
+        write.result()
+    with pytest.raises(KeyError, match="mine"):
+        wrong.result()
+    with pytest.raises(Unavailable, match="full"):
+        large.result()
+    assert [key for key, _ in LocalDirectory(database).list("key")] == list("abcdefgh")
+
+
+def test_a_forked_process_opens_connections_of_its_own(database: Database, tmp_path: Path) -> None:
+    with started(tmp_path, "fork") as parent:
+        assert heard(parent) == "done"
+    assert [key for key, _ in LocalDirectory(database).list("key")] == ["child", "parent", "parent again"]

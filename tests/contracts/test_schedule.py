@@ -1,0 +1,68 @@
+"""The contract of `Schedule`, with a function that the tasks come to."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
+
+from postroom.delivery.submission import DeliveryTask, ParcelRef, SubmissionId
+from tests.contracts.homes import Home
+from tests.contracts.samples import submission, task
+from tests.contracts.threads import at_once
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def test_a_task_runs(home: Home) -> None:
+    refs = tuple(ParcelRef(SubmissionId(f"id-{n}"), n, n, n) for n in range(3))
+    sent = DeliveryTask("mx", "relay", "relay.example:587", refs)
+    home.schedule.put(sent, now())
+    assert home.ran(1) == [sent]
+
+
+def test_a_task_whose_time_is_past_runs_at_once(home: Home) -> None:
+    before = monotonic()
+    home.schedule.put(task(), now() - timedelta(days=2))
+    home.ran(1)
+    assert monotonic() - before < 0.8
+
+
+def test_a_task_waits_for_its_time(home: Home) -> None:
+    late, soon = task(), task()
+    before = monotonic()
+    home.schedule.put(late, now() + timedelta(seconds=0.5))
+    home.schedule.put(soon, now() + timedelta(seconds=0.2))
+    assert home.ran(2) == [soon, late]
+    first, second = home.function.calls
+    assert first.at - before >= 0.2
+    assert second.at - before >= 0.5
+
+
+def test_every_task_runs_however_many_put_them(home: Home) -> None:
+    sent = [[task() for _ in range(10)] for _ in range(8)]
+
+    def put(number: int) -> None:
+        for each in sent[number]:
+            home.schedule.put(each, now())
+
+    at_once(8, put)
+    assert {each.name for each in home.ran(80)} == {each.name for many in sent for each in many}
+
+
+def test_a_rescue_of_another_generation_runs(home: Home) -> None:
+    parcel = submission().parcels[0]
+    home.schedule.put(parcel.task(), now())
+    home.ran(1)
+    home.schedule.put(parcel.task(generation=1), now())
+    assert [each.parcels[0].generation for each in home.ran(2)] == [0, 1]
+
+
+def test_copies_of_a_task_do_no_harm(home: Home) -> None:
+    one, other = task(), task()
+    at_once(8, lambda _: home.schedule.put(one, now()))
+    home.schedule.put(other, now())
+    home.ran(2)
+    sleep(0.05)
+    assert {each.name for each in home.ran(2)} == {one.name, other.name}
