@@ -205,7 +205,7 @@ class Wire(Protocol):
     ) -> None:
         """Carry `mails` in one session, HELO to QUIT.
 
-        A letter is pulled when the session is ready for it; the first is pulled before anything is dialled.
+        A letter is pulled one ahead of its turn, the first two before anything is dialled.
         `settled` is called in the caller's thread, once for each letter pulled, as its verdict falls and
         before the answer to QUIT is waited for. Letters are left unpulled where the session ends early.
         `deadline` is monotonic: what isn't settled by then is dropped and settled as it then stands.

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
 from threading import Lock, Thread
-from typing import Any, TypeVar
+from typing import Any, TypeVarTuple
 
-T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 
-def _new_loop() -> asyncio.AbstractEventLoop:
+def new_loop() -> asyncio.AbstractEventLoop:
     """uvloop's where it is installed: it halves the cost of a session."""
     try:
         import uvloop
@@ -29,15 +28,26 @@ class Background:
         self._lock = Lock()
         self._pid = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them only weakly
 
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None or self._pid != os.getpid():
-                self._loop, self._pid = _new_loop(), os.getpid()
-                Thread(target=self._loop.run_forever, name="postroom-wire", daemon=True).start()
-            return self._loop
+    def start(self, work: Callable[[*Given], Coroutine[Any, Any, None]], *given: *Given) -> None:
+        """Run `work` on the loop. Nobody waits for it: it tells by itself how it ended."""
+        self.call(self._begin, work, given)
 
-    def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run `work` on the loop."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop)
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call `function` on the loop, soon."""
+        self._running().call_soon_threadsafe(function, *arguments)
+
+    def _begin(self, work: Callable[..., Coroutine[Any, Any, None]], given: tuple[Any, ...]) -> None:
+        task = asyncio.get_running_loop().create_task(work(*given))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None or self._pid != os.getpid():
+            with self._lock:
+                if self._loop is None or self._pid != os.getpid():
+                    loop = new_loop()
+                    Thread(target=loop.run_forever, name="postroom-wire", daemon=True).start()
+                    self._loop, self._pid, self._tasks = loop, os.getpid(), set()
+        return self._loop

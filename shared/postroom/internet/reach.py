@@ -14,7 +14,7 @@ from typing import TypeVar
 from postroom.delivery.routing import Host, Target
 from postroom.internet.connection import Connection, dial
 from postroom.internet.guard import Forbidden, Guard
-from postroom.internet.resolver import DnsResolver
+from postroom.internet.resolver import DnsResolver, literal
 from postroom.ports import Carried
 from postroom.smtp.dialogue import Flight, Heard, Mail, Session
 from postroom.smtp.reply import Reply
@@ -120,7 +120,7 @@ class Reach:
 
     async def _addresses(self, host: Host) -> list[str] | Unreached:
         try:
-            found = await asyncio.to_thread(self._resolver.addresses, host.name)
+            found = literal(host.name) or await asyncio.to_thread(self._resolver.addresses, host.name)
         except LookupError as error:
             return _unreached(str(error), "dns", host.name)
         vetted: list[str] = []

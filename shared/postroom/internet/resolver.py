@@ -16,6 +16,16 @@ from postroom.ports import MxFound, NoAnswer, NoDomain, NullMx
 LIFETIME = 10.0  # seconds for one question with all its retries
 
 
+def literal(host: str) -> tuple[str, ...]:
+    """The addresses of a host that needs no DNS: an address, or this machine by its name; else none."""
+    if host == "localhost":  # RFC 6761 §6.3: never asked of DNS
+        return ("127.0.0.1", "::1")
+    try:
+        return (str(ip_address(host)),)
+    except ValueError:
+        return ()
+
+
 class DnsResolver:
     """A `Resolver`; `nameservers` are addresses with ports, none: the system's."""
 
@@ -40,12 +50,8 @@ class DnsResolver:
 
     def addresses(self, host: str) -> tuple[str, ...]:
         """All addresses of a host, IPv6 and IPv4 in turns. Raises `LookupError` where there are none."""
-        try:
-            return (str(ip_address(host)),)
-        except ValueError:
-            pass
-        if host == "localhost":  # RFC 6761 §6.3: never asked of DNS
-            return ("127.0.0.1", "::1")
+        if addresses := literal(host):
+            return addresses
         v6, v4 = (self._records(host, kind) for kind in ("AAAA", "A"))
         turns = [address for pair in zip(v6, v4, strict=False) for address in pair]
         rest = v6[len(v4) :] or v4[len(v6) :]

@@ -51,23 +51,23 @@ class SmtpWire:
         first = next(mails, None)
         if first is None:
             return
-        events: SimpleQueue[_Event] = SimpleQueue()
-        loop = self._background.loop
-        conversation = _Conversation(self._reach, target, events, deadline)
-        running = self._background.start(conversation.run(first))
+        conversation = _Conversation(self._reach, target, deadline)
+        # The second is pulled here and now: most sessions have none, and then the loop need never ask.
+        self._background.start(conversation.run, first, next(mails, None))
         try:
             while True:
-                match events.get():
+                match conversation.events.get():
                     case _Settled(mail, carried):
                         settled(mail, carried)
                     case _Wanted(answer):
-                        loop.call_soon_threadsafe(_give, answer, next(mails, None))
+                        self._background.call(_give, answer, next(mails, None))
                     case _Ended(error):
                         if error is not None:
                             raise error
                         return
-        finally:
-            running.cancel()  # changes nothing where it has ended
+        except BaseException:
+            self._background.call(conversation.cancel)
+            raise
 
 
 def _give(answer: asyncio.Future[Mail | None], mail: Mail | None) -> None:
@@ -78,21 +78,27 @@ def _give(answer: asyncio.Future[Mail | None], mail: Mail | None) -> None:
 class _Conversation:
     """One call of `converse`, on the loop's side."""
 
-    def __init__(self, reach: Reach, target: Target, events: SimpleQueue[_Event], deadline: float) -> None:
+    def __init__(self, reach: Reach, target: Target, deadline: float) -> None:
+        self.events: SimpleQueue[_Event] = SimpleQueue()
         self._reach = reach
         self._target = target
-        self._events = events
         self._deadline = deadline
+        self._task: asyncio.Task[None] | None = None
 
-    async def run(self, first: Mail) -> None:
+    async def run(self, first: Mail, second: Mail | None) -> None:
+        self._task = asyncio.current_task()
+        ahead: asyncio.Future[Mail | None] = asyncio.get_running_loop().create_future()
+        ahead.set_result(second)
         error: BaseException | None = None
-        ahead = asyncio.ensure_future(self._want())  # answered while the server is being reached
         try:
             await self._carry(first, ahead)
         except BaseException as surprise:
             error = surprise
-            ahead.cancel()
-        self._events.put(_Ended(error))
+        self.events.put(_Ended(error))
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
 
     async def _carry(self, first: Mail, ahead: asyncio.Future[Mail | None]) -> None:
         found = await self._reach(self._target, first.security, self._deadline)
@@ -107,8 +113,9 @@ class _Conversation:
         mail: Mail | None = first
         while mail is not None:
             self._settle(mail, found.carried(mail))
-            mail, ahead = await ahead, asyncio.ensure_future(self._want())
-        ahead.cancel()
+            mail = await ahead
+            if mail is not None:
+                ahead = asyncio.ensure_future(self._want())
 
     async def _letters(self, found: Reached, first: Mail, ahead: asyncio.Future[Mail | None]) -> list[Mail]:
         """Carry letters until there are no more or the session ends; those that were pulled in vain.
@@ -139,7 +146,7 @@ class _Conversation:
         return [each for each in pulled if each is not None]
 
     def _settle(self, mail: Mail, carried: Carried) -> None:
-        self._events.put(_Settled(mail, carried))
+        self.events.put(_Settled(mail, carried))
 
     async def _part(self, found: Reached) -> asyncio.Future[None]:
         """QUIT is said when this returns; its answer is whoever's who cares to wait."""
@@ -149,7 +156,7 @@ class _Conversation:
 
     async def _want(self) -> Mail | None:
         answer: asyncio.Future[Mail | None] = asyncio.get_running_loop().create_future()
-        self._events.put(_Wanted(answer))
+        self.events.put(_Wanted(answer))
         return await answer
 
 

@@ -1,0 +1,386 @@
+"""The wire over real sockets: what it says, what it makes of the answers, and how it ends."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from ipaddress import ip_network
+from threading import Event
+
+import pytest
+import trustme
+
+from postroom.delivery.routing import Host, Target
+from postroom.internet.guard import Guard
+from postroom.internet.loop import Background
+from postroom.internet.reach import Reach
+from postroom.internet.resolver import DnsResolver
+from postroom.internet.wire import SmtpWire
+from postroom.ports import Carried
+from postroom.smtp.dialogue import Mail
+from postroom.smtp.security import Credentials, Security
+from postroom.smtp.timeouts import Timeouts
+from postroom.smtp.verdict import Fate
+from tests.internet.peer import Guest, serving
+
+LETTER = b"Subject: x\r\n\r\n.hello\r\n"
+QUICK = Timeouts(connect=1, greeting=0.3, command=0.3, data=0.3, final=0.3, quit=0.3)
+
+
+def mail(*recipients: str, octets: bytes = LETTER) -> Mail:
+    return Mail("alice@example.org", recipients or ("bob@example.net",), octets)
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def roots(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("roots") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def wire(roots: str) -> SmtpWire:
+    return wire_with(QUICK, roots)
+
+
+def wire_with(timeouts: Timeouts, roots: str | None = None) -> SmtpWire:
+    guard = Guard([ip_network("127.0.0.0/8")])
+    reach = Reach(helo="client.example.org", timeouts=timeouts, resolver=DnsResolver(), guard=guard, ca_file=roots)
+    return SmtpWire(reach, Background())
+
+
+def carry(
+    wire: SmtpWire,
+    port: int,
+    mails: Iterator[Mail],
+    *,
+    security: Security = Security.OPPORTUNISTIC,
+    credentials: Credentials | None = None,
+    seconds: float = 10,
+) -> list[Carried]:
+    carried: list[Carried] = []
+    target = Target(route="r", hosts=(Host("localhost", port),), security=security, credentials=credentials)
+    wire.converse(target, mails, time.monotonic() + seconds, lambda _, each: carried.append(each))
+    return carried
+
+
+def lines(carried: Carried) -> list[str]:
+    return [f"{line.speaker[0].upper()}: {line.text}" for line in carried.transcript]
+
+
+def polite(guest: Guest, *extensions: str) -> None:
+    """Greet, answer EHLO, take letters until QUIT; pipelined or not."""
+    guest.say("220 mx.example.net ESMTP")
+    introduced(guest, *extensions)
+    while True:
+        verb = guest.hear()[:4].upper()
+        if verb == b"DATA":
+            guest.say("354 go on")
+            guest.hear(b"\r\n.\r\n")
+            guest.say("250 2.0.0 taken")
+        elif verb == b"QUIT":
+            guest.say("221 bye")
+            return
+        else:
+            guest.say("250 ok")
+
+
+def introduced(guest: Guest, *extensions: str) -> None:
+    assert guest.hear() == b"EHLO client.example.org\r\n"
+    said = ["mx.example.net", *extensions]
+    guest.say(*(f"250{'-' if at < len(said) - 1 else ' '}{each}" for at, each in enumerate(said)))
+
+
+@pytest.mark.parametrize(("extensions", "trips"), [(("PIPELINING",), 2), ((), 4)], ids=["pipelined", "one by one"])
+def test_a_letter_is_carried(wire: SmtpWire, extensions: tuple[str, ...], trips: int) -> None:
+    with serving(lambda guest: polite(guest, *extensions)) as port:
+        (carried,) = carry(wire, port, iter([mail()]))
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.ACCEPTED]
+    assert (carried.mx, carried.address, carried.tls, carried.round_trips) == ("localhost", "127.0.0.1", None, trips)
+    said = lines(carried)
+    assert said[:2] == ["S: 220 mx.example.net ESMTP", "C: EHLO client.example.org"]
+    assert said[-2:] == ["S: 250 2.0.0 taken", "C: QUIT"]
+    assert any(f"({len(LETTER)} octets, sha256 " in line for line in said)
+
+
+def test_many_letters_share_a_session_and_each_keeps_its_own_part(wire: SmtpWire) -> None:
+    sessions: list[Guest] = []
+
+    def serve(guest: Guest) -> None:
+        sessions.append(guest)
+        polite(guest, "PIPELINING")
+
+    with serving(serve) as port:
+        carried = carry(wire, port, (mail(f"r{number}@example.net") for number in range(5)))
+    assert len(sessions) == 1
+    for number, each in enumerate(carried):
+        said = lines(each)
+        assert [line for line in said if "RCPT" in line] == [f"C: RCPT TO:<r{number}@example.net>"]
+        assert said[1] == "C: EHLO client.example.org"
+        assert ("C: QUIT" in said) == (number == 4)
+
+
+def test_a_verdict_is_told_before_the_answer_to_quit() -> None:
+    told = Event()
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest)
+        for answer in ("250 ok", "250 ok", "354 go on"):
+            guest.hear()
+            guest.say(answer)
+        guest.hear(b"\r\n.\r\n")
+        guest.say("250 taken")
+        assert guest.hear() == b"QUIT\r\n"
+        assert told.wait(5), "the verdict waits for our goodbye"
+        guest.say("221 bye")
+
+    with serving(serve) as port:
+        target = Target(route="r", hosts=(Host("127.0.0.1", port),), security=Security.OPPORTUNISTIC)
+        patient = wire_with(Timeouts(quit=10))
+        patient.converse(target, iter([mail()]), time.monotonic() + 10, lambda *_: told.set())
+    assert told.is_set()
+
+
+def test_a_goodbye_in_the_middle_leaves_the_rest_unattempted(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest)
+        for answer in ("250 ok", "250 ok", "354 go on"):
+            guest.hear()
+            guest.say(answer)
+        guest.hear(b"\r\n.\r\n")
+        guest.say("250 taken")
+        guest.hear()
+        guest.say("421 4.7.0 enough for now")
+
+    mails = (mail(f"r{number}@example.net") for number in range(9))
+    with serving(serve) as port:
+        carried = carry(wire, port, mails)
+    fates = [each.verdicts[0].fate for each in carried]
+    assert fates[:2] == [Fate.ACCEPTED, Fate.NOT_ATTEMPTED]
+    assert set(fates[1:]) == {Fate.NOT_ATTEMPTED}
+    assert len(carried) + len(list(mails)) == 9
+
+
+def test_a_connection_reset_after_the_dot_is_in_doubt(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "550 5.1.1 who?", "354 go on")
+        guest.hear(b"\r\n.\r\n")
+        guest.reset()
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail("bob@example.net", "nobody@example.net")]))
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.UNKNOWN, Fate.REFUSED]
+    assert "C: QUIT" not in lines(carried)
+
+
+def test_a_letter_that_the_kernel_never_took_whole_is_not_in_doubt(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "354 go on")
+        time.sleep(0.2)
+        guest.reset()
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail(octets=b"x" * 70 + b"\r\n" + b"y" * 900 * 1024 * 20 + b"\r\n")]))
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
+
+
+@pytest.mark.parametrize("phase", ["greeting", "EHLO", "MAIL", "final"])
+def test_silence_ends_at_the_phases_own_timeout(wire: SmtpWire, phase: str) -> None:
+    def serve(guest: Guest) -> None:
+        if phase != "greeting":
+            guest.say("220 hi")
+            if phase != "EHLO":
+                introduced(guest, "PIPELINING")
+                if phase == "final":
+                    guest.hear(b"DATA\r\n")
+                    guest.say("250 ok", "250 ok", "354 go on")
+        over.wait(5)
+
+    over = Event()
+    began = time.monotonic()
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail()]))
+        over.set()
+    assert time.monotonic() - began < 2
+    expected = Fate.UNKNOWN if phase == "final" else Fate.DEFERRED
+    assert [verdict.fate for verdict in carried.verdicts] == [expected]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"HTTP/1.0 400 no\r\n", b"220-a\r\n250 b\r\n", b"\xff\xfe\r\n", b"x" * 100_000, b"220-" + b"y" * 70_000 + b"\r\n"],
+)
+def test_nonsense_ends_the_session_safely(wire: SmtpWire, greeting: bytes) -> None:
+    def serve(guest: Guest) -> None:
+        guest.sock.sendall(greeting)
+        over.wait(5)
+
+    over = Event()
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail()]))
+        over.set()
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
+    assert carried.note
+
+
+def test_the_deadline_ends_a_session_before_the_dot(roots: str) -> None:
+    asked = Event()
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        asked.set()
+        time.sleep(0.7)
+        guest.say("250 ok", "250 ok", "354 go on")
+        assert guest.hear() == b""
+
+    with serving(serve) as port:
+        (carried,) = carry(wire_with(Timeouts(), roots), port, iter([mail()]), seconds=0.5)
+    assert asked.is_set()
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
+
+
+# TLS.
+
+
+def secure(context: ssl.SSLContext, *extensions: str, login: bytes | None = None) -> object:
+    def serve(guest: Guest) -> None:
+        guest.say("220 mx.example.net ESMTP")
+        introduced(guest, "STARTTLS")
+        if guest.hear() != b"STARTTLS\r\n":
+            guest.say("421 not in clear text")
+            return
+        guest.say("220 go ahead")
+        guest.encrypt(context)
+        introduced(guest, "PIPELINING", *extensions)
+        if login is not None:
+            answer = guest.hear()
+            guest.say("235 welcome" if answer == b"AUTH PLAIN " + login + b"\r\n" else "535 5.7.8 no")
+        while True:
+            verb = guest.hear()[:4]
+            if verb == b"QUIT":
+                guest.say("221 bye")
+                return
+            if verb == b"DATA":
+                guest.say("354 go on")
+                guest.hear(b"\r\n.\r\n")
+            guest.say("250 ok")
+
+    return serve
+
+
+def server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+@pytest.mark.parametrize(
+    ("security", "name", "fate"),
+    [
+        (Security.OPPORTUNISTIC, "elsewhere.example", Fate.ACCEPTED),
+        (Security.REQUIRE, "elsewhere.example", Fate.ACCEPTED),
+        (Security.VERIFY, "localhost", Fate.ACCEPTED),
+        (Security.VERIFY, "elsewhere.example", Fate.DEFERRED),
+    ],
+)
+def test_a_certificate_counts_where_it_is_asked_for(
+    wire: SmtpWire, authority: trustme.CA, security: Security, name: str, fate: Fate
+) -> None:
+    with serving(secure(server_context(authority, name))) as port:  # type: ignore[arg-type]
+        (carried,) = carry(wire, port, iter([mail()]), security=security)
+    assert [verdict.fate for verdict in carried.verdicts] == [fate]
+    if fate is Fate.ACCEPTED:
+        assert carried.tls is not None
+        assert carried.tls.version == "TLSv1.3"
+        assert carried.tls.verified == (security is Security.VERIFY)
+    else:
+        assert carried.verdicts[0].cause == "tls"
+
+
+def test_a_broken_starttls_falls_back_to_clear_text_only_where_that_will_do(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "STARTTLS", "PIPELINING")
+        if (said := guest.hear()) == b"STARTTLS\r\n":
+            guest.say("220 go ahead")
+            guest.sock.sendall(b"this is no handshake")
+            return
+        guest.heard = said + guest.heard
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "354 go on")
+        guest.hear(b"\r\n.\r\n")
+        guest.say("250 taken")
+
+    with serving(serve) as port:
+        (opportunistic,) = carry(wire, port, iter([mail()]))
+        (required,) = carry(wire, port, iter([mail()]), security=Security.REQUIRE)
+    assert [verdict.fate for verdict in opportunistic.verdicts] == [Fate.ACCEPTED]
+    assert opportunistic.tls is None
+    assert [(verdict.fate, verdict.cause) for verdict in required.verdicts] == [(Fate.DEFERRED, "tls")]
+
+
+@pytest.mark.parametrize(("password", "fate"), [("secret", Fate.ACCEPTED), ("wrong", Fate.DEFERRED)])
+def test_a_relay_gets_our_credentials_and_the_transcript_does_not(
+    wire: SmtpWire, authority: trustme.CA, password: str, fate: Fate
+) -> None:
+    serve = secure(server_context(authority, "localhost"), "AUTH PLAIN", login=b"AGFsaWNlAHNlY3JldA==")
+    with serving(serve) as port:  # type: ignore[arg-type]
+        (carried,) = carry(wire, port, iter([mail()]), credentials=Credentials("alice", password))
+    assert [verdict.fate for verdict in carried.verdicts] == [fate]
+    said = lines(carried)
+    assert "C: AUTH PLAIN (credentials left out)" in said
+    assert not any("AGFsaWNl" in line or password in line for line in said)
+
+
+# Reaching.
+
+
+def test_the_next_address_is_asked_where_the_first_refuses(wire: SmtpWire) -> None:
+    with serving(lambda guest: polite(guest)) as port:
+        carried: list[Carried] = []
+        hosts = (Host("127.0.0.9", port), Host("127.0.0.1", port))
+        target = Target(route="r", hosts=hosts, security=Security.OPPORTUNISTIC)
+        wire.converse(target, iter([mail()]), time.monotonic() + 10, lambda _, each: carried.append(each))
+    assert [(each.mx, each.verdicts[0].fate) for each in carried] == [("127.0.0.1", Fate.ACCEPTED)]
+
+
+def test_no_other_address_is_asked_once_a_letter_was_refused(wire: SmtpWire) -> None:
+    asked: list[Guest] = []
+
+    def serve(guest: Guest) -> None:
+        asked.append(guest)
+        guest.say("220 hi")
+        introduced(guest)
+        guest.hear()
+        guest.say("550 5.7.1 no")
+
+    with serving(serve) as port:
+        target = Target(route="r", hosts=(Host("127.0.0.1", port),) * 3, security=Security.OPPORTUNISTIC)
+        wire.converse(target, iter([mail()]), time.monotonic() + 10, lambda *_: None)
+    assert len(asked) == 1
+
+
+def test_a_caller_that_fails_ends_the_session(wire: SmtpWire) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the store is gone")
+
+    with serving(lambda guest: polite(guest)) as port:
+        target = Target(route="r", hosts=(Host("127.0.0.1", port),), security=Security.OPPORTUNISTIC)
+        with pytest.raises(RuntimeError, match="the store is gone"):
+            wire.converse(target, iter([mail(), mail(), mail()]), time.monotonic() + 10, fail)

@@ -1,0 +1,166 @@
+"""The two use cases over the real stores of one machine, with a wire that does as a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from postroom.accept import Accept, SubmitRequest
+from postroom.clouds.local.database import Database
+from postroom.clouds.local.directory import LocalDirectory
+from postroom.clouds.local.submissions import LocalSubmissions
+from postroom.deliver import Deliver
+from postroom.delivery.retry import RetryPolicy
+from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
+from postroom.delivery.submission import DeliveryTask, Submission
+from postroom.message.address import Mailbox
+from postroom.message.letter import Letter
+from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx
+from postroom.smtp.dialogue import Mail
+from postroom.smtp.reply import Reply
+from postroom.smtp.verdict import Fate, Verdict
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+TAKEN = Reply(250, ("2.0.0 taken",))
+
+Judge = Callable[[Mail], tuple[Verdict, ...]]
+
+
+def taken(mail: Mail) -> tuple[Verdict, ...]:
+    return tuple(Verdict(each, Fate.ACCEPTED, TAKEN) for each in mail.recipients)
+
+
+def deferred(mail: Mail) -> tuple[Verdict, ...]:
+    return tuple(Verdict(each, Fate.DEFERRED, Reply(450, ("4.2.1 not now",))) for each in mail.recipients)
+
+
+def lost(mail: Mail) -> tuple[Verdict, ...]:
+    return tuple(Verdict(each, Fate.UNKNOWN, cause="reply_lost") for each in mail.recipients)
+
+
+@dataclass
+class FakeWire:
+    """Carries each letter at once, judged by `judge`; `most` is how many a session takes."""
+
+    judge: Judge = taken
+    most: int = 100
+    carried: list[Mail] = field(default_factory=list)
+    targets: list[Target] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None  # called with the claim held, before the verdict
+
+    def converse(
+        self, target: Target, mails: Iterator[Mail], deadline: float, settled: Callable[[Mail, Carried], None]
+    ) -> None:
+        assert deadline > 0
+        self.targets.append(target)
+        for _ in range(self.most):
+            mail = next(mails, None)
+            if mail is None:
+                return
+            self.carried.append(mail)
+            self.before()
+            settled(mail, Carried(verdicts=self.judge(mail), mx="mx.example.net", address="192.0.2.1", round_trips=2))
+
+
+@dataclass
+class FakeSchedule:
+    """Keeps what was put; a test runs it."""
+
+    put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
+
+    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+        self.put_.append((task, not_before))
+
+    def take(self) -> tuple[DeliveryTask, datetime]:
+        """The only task that is waiting."""
+        (one,) = self.put_
+        self.put_.clear()
+        return one
+
+
+@dataclass
+class FakeResolver:
+    answer: MxFound | NullMx | NoDomain | NoAnswer = field(
+        default_factory=lambda: MxFound((Exchanger(10, "mx.example.net"),))
+    )
+
+    def exchangers(self, domain: str) -> MxFound | NullMx | NoDomain | NoAnswer:
+        assert domain
+        return self.answer
+
+
+class UseCases:
+    """Accept and deliver, with a clock that a test moves."""
+
+    def __init__(self, folder: Path, routes: Routes = MX_FOR_EVERYTHING) -> None:
+        self.now = NOON
+        self.database = Database(folder)
+        self.database.prepare()
+        self.submissions = LocalSubmissions(self.database)
+        self.directory = LocalDirectory(self.database)
+        self.schedule = FakeSchedule()
+        self.wire = FakeWire()
+        self.resolver = FakeResolver()
+        self.pauses: list[float] = []
+        self.accept = Accept(
+            submissions=self.submissions,
+            schedule=self.schedule,
+            directory=self.directory,
+            routes=routes,
+            clock=lambda: self.now,
+            randomness=iter_randomness(),
+            secret=lambda: b"secret",
+            any_sender=True,
+        )
+        self.deliver = self.worker("me")
+
+    def worker(self, holder: str, submissions: LocalSubmissions | None = None) -> Deliver:
+        return Deliver(
+            submissions=submissions or self.submissions,
+            schedule=self.schedule,
+            resolver=self.resolver,
+            wire=self.wire,
+            routes=self.accept.routes,
+            policy=RetryPolicy(),
+            signing=lambda _: (),
+            clock=lambda: self.now,
+            monotonic=lambda: 1.0,
+            pause=self.pauses.append,
+            shuffle=lambda _: None,
+            holder=holder,
+            lease=timedelta(seconds=840),
+            session_seconds=750,
+        )
+
+    def close(self) -> None:
+        self.submissions.close()
+        self.database.close()
+
+    def submit(self, *to: str, **options: object) -> Submission:
+        letter = Letter(
+            sender=Mailbox.parse("alice@example.org"),
+            to=tuple(map(Mailbox.parse, to or ("bob@example.net",))),
+            subject="hello",
+            text="hello",
+        )
+        return self.accept(SubmitRequest(letter=letter, fingerprint="f", **options))  # type: ignore[arg-type]  # by name
+
+    def stored(self, submission: Submission) -> Submission:
+        found = self.submissions.get(submission.id)
+        assert found is not None
+        return found
+
+    def statuses(self, submission: Submission) -> list[str]:
+        return [str(each.status) for each in self.stored(submission).recipients]
+
+    def outcomes(self, submission: Submission) -> list[str]:
+        """Oldest first."""
+        page = self.submissions.attempts(submission.id, Cursor(limit=100))
+        return [str(attempt.outcome) for attempt in page.items][::-1]
+
+
+def iter_randomness() -> Callable[[int], bytes]:
+    numbers = iter(range(1, 1000))
+    return lambda count: next(numbers).to_bytes(count, "big")

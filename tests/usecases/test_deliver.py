@@ -1,0 +1,216 @@
+"""One parcel's way through a worker: claimed once, settled at once, and whatever comes twice does no harm."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from postroom.clouds.local.submissions import LocalSubmissions
+from postroom.deliver import MOST_DEATHS
+from postroom.delivery.submission import Attempt, DeliveryTask, Parcel, SubmissionId
+from postroom.ports import NoAnswer, NoDomain, NullMx, Unavailable
+from tests.usecases.office import UseCases, deferred, lost
+
+
+def test_a_letter_is_carried_once_however_often_its_task_comes(office: UseCases) -> None:
+    letter = office.submit()
+    task, at = office.schedule.take()
+    assert at == letter.date
+    for _ in range(10):
+        office.deliver(task)
+    assert len(office.wire.carried) == 1
+    assert office.statuses(letter) == ["delivered"]
+    assert office.schedule.put_ == []
+
+
+def test_a_deferral_is_retried_on_the_schedule_with_the_same_bytes(office: UseCases) -> None:
+    office.wire.judge = deferred
+    letter = office.submit()
+    for minutes in (1, 5, 15):
+        task, _ = office.schedule.take()
+        office.deliver(task)
+        _, at = office.schedule.put_[0]
+        assert at == office.now + timedelta(minutes=minutes)
+        office.now = at
+    assert office.statuses(letter) == ["deferred"]
+    assert office.outcomes(letter) == ["deferred"] * 3
+    assert len({mail.octets for mail in office.wire.carried}) == 1
+
+
+def test_a_worker_that_died_after_settling_has_its_next_task_put_by_the_duplicate(office: UseCases) -> None:
+    office.wire.judge = deferred
+    office.submit()
+    task, _ = office.schedule.take()
+    office.deliver(task)
+    lost_task, at = office.schedule.take()  # as if the process had died before it was put
+    office.deliver(task)
+    assert office.schedule.take() == (lost_task, at)
+
+
+def test_a_task_that_comes_early_puts_itself_right(office: UseCases) -> None:
+    office.wire.judge = deferred
+    office.submit()
+    office.deliver(office.schedule.take()[0])
+    early, at = office.schedule.take()
+    office.deliver(early)
+    again, again_at = office.schedule.take()
+    assert again_at == at
+    assert again.name != early.name, "the task under way would swallow one of the same name"
+    assert len(office.wire.carried) == 1
+
+
+def test_a_task_that_finds_another_worker_at_it_looks_again_later(office: UseCases) -> None:
+    letter = office.submit()
+    task, _ = office.schedule.take()
+    office.wire.before = lambda: office.deliver(task)  # the queue delivers twice at the same time
+    office.deliver(task)
+    assert len(office.wire.carried) == 1
+    watch, at = office.schedule.take()
+    assert at > office.now
+    office.now = at
+    office.deliver(watch)
+    assert office.schedule.put_ == []
+    assert office.statuses(letter) == ["delivered"]
+
+
+def abandon(office: UseCases) -> DeliveryTask:
+    """A worker takes the task and dies with the claim in its hands."""
+    task, _ = office.schedule.take()
+    doomed = LocalSubmissions(office.database)
+
+    class Killed(BaseException):
+        pass
+
+    def die() -> None:
+        raise Killed
+
+    office.wire.before = die
+    with pytest.raises(Killed):
+        office.worker(f"doomed-{office.now.timestamp():.0f}", doomed)(task)
+    office.wire.before = lambda: None
+    doomed.close()  # its lock goes with it
+    return task
+
+
+def test_a_dead_workers_parcel_is_taken_over_and_said_to_be_possibly_delivered(office: UseCases) -> None:
+    letter = office.submit()
+    task = abandon(office)
+    office.now += timedelta(seconds=1)
+    office.deliver(task)
+    assert office.statuses(letter) == ["delivered"]
+    assert office.outcomes(letter) == ["abandoned", "accepted"]
+    assert office.stored(letter).recipients[0].possibly_delivered
+    assert len({mail.octets for mail in office.wire.carried}) == 1
+
+
+def test_under_hold_a_dead_workers_parcel_is_not_sent_again(office: UseCases) -> None:
+    letter = office.submit(on_unknown="hold")
+    task = abandon(office)
+    office.now += timedelta(seconds=1)
+    office.deliver(task)
+    assert office.statuses(letter) == ["unknown"]
+    assert len(office.wire.carried) == 1
+
+
+def test_a_letter_that_kills_its_workers_is_parked(office: UseCases) -> None:
+    letter = office.submit()
+    for _ in range(MOST_DEATHS):
+        task = abandon(office)
+        office.schedule.put_ = [(task, office.now)]
+        office.now += timedelta(seconds=1)
+    carried = len(office.wire.carried)
+    office.deliver(task)
+    assert office.statuses(letter) == ["failed"]
+    assert office.stored(letter).recipients[0].cause == "killed_its_worker"
+    assert len(office.wire.carried) == carried == MOST_DEATHS
+
+
+def test_a_lost_reply_under_retry_goes_again_and_under_hold_does_not(office: UseCases) -> None:
+    office.wire.judge = lost
+    again, held = office.submit(), office.submit(on_unknown="hold")
+    tasks = [task for task, _ in office.schedule.put_]
+    office.schedule.put_.clear()
+    for task in tasks:
+        office.deliver(task)
+    assert [office.statuses(each) for each in (again, held)] == [["deferred"], ["unknown"]]
+    assert [task.parcels[0].submission for task, _ in office.schedule.put_] == [again.id]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "cause", "code"),
+    [
+        (NullMx(), "bounced", "null_mx", "5.1.10"),
+        (NoDomain("There is no domain example.net in DNS"), "bounced", "no_such_domain", "5.1.2"),
+        (NoAnswer("SERVFAIL"), "deferred", "dns", None),
+    ],
+)
+def test_dns_decides_without_a_connection(
+    office: UseCases, answer: NullMx | NoDomain | NoAnswer, status: str, cause: str, code: str | None
+) -> None:
+    office.resolver.answer = answer
+    letter = office.submit()
+    office.deliver(office.schedule.take()[0])
+    (bob,) = office.stored(letter).recipients
+    assert (bob.status, bob.cause, bob.enhanced_code) == (status, cause, code)
+    assert office.wire.carried == []
+
+
+def test_what_expired_is_not_attempted(office: UseCases) -> None:
+    letter = office.submit(expires_at=office.now + timedelta(minutes=1))
+    office.now += timedelta(minutes=2)
+    office.deliver(office.schedule.take()[0])
+    assert office.statuses(letter) == ["expired"]
+    assert office.wire.carried == []
+
+
+def test_letters_that_a_session_did_not_get_to_are_put_back(office: UseCases) -> None:
+    letters = [office.submit() for _ in range(5)]
+    tasks = [task for task, _ in office.schedule.put_]
+    office.schedule.put_.clear()
+    office.wire.most = 2
+    shared = replace(tasks[0], parcels=tuple(task.parcels[0] for task in tasks))
+    office.deliver(shared)
+    assert [office.statuses(each)[0] for each in letters] == ["delivered", "delivered", "queued", "queued", "queued"]
+    rest, at = office.schedule.take()
+    assert [ref.submission for ref in rest.parcels] == [each.id for each in letters[2:]]
+    assert at == office.now
+    office.wire.most = 100
+    office.deliver(rest)
+    assert {office.statuses(each)[0] for each in letters} == {"delivered"}
+
+
+class Failing(LocalSubmissions):
+    """A store that can't write the first `failures` verdicts."""
+
+    failures = 0
+
+    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("the disk is full")
+        return super().settle(parcel, attempt)
+
+
+@pytest.mark.parametrize(("failures", "recorded"), [(4, True), (5, False)])
+def test_a_verdict_is_recorded_with_patience(office: UseCases, failures: int, recorded: bool) -> None:
+    letter = office.submit()
+    store = Failing(office.database)
+    store.failures = failures
+    worker = office.worker("patient", store)
+    task, _ = office.schedule.take()
+    if recorded:
+        worker(task)
+        assert office.statuses(letter) == ["delivered"]
+    else:
+        with pytest.raises(Unavailable):
+            worker(task)
+    assert len(office.pauses) == 4
+    store.close()
+
+
+def test_a_letter_that_is_gone_is_dropped(office: UseCases) -> None:
+    office.submit()
+    task, _ = office.schedule.take()
+    ref = replace(task.parcels[0], submission=SubmissionId("00000000-0000-4000-8000-000000000000"))
+    office.deliver(replace(task, parcels=(ref,)))
+    assert office.wire.carried == []
