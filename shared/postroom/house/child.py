@@ -1,0 +1,66 @@
+"""A process that the supervisor starts: it ends when its parent does, however the parent ends.
+
+python -m postroom.house.child function SOURCE TARGET HOST PORT
+python -m postroom.house.child dispatcher URL TASKS_AT_ONCE
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def end_with_parent() -> None:
+    """Have SIGTERM sent to this process when its parent dies, SIGKILL of the parent included."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died in between
+            os.kill(os.getpid(), signal.SIGTERM)
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def serve_function(source: str, target: str, host: str, port: str) -> None:
+    """Serve a function by functions-framework, just as its own command does."""
+    from functions_framework._cli import _cli
+
+    _cli(["--source", source, "--target", target, "--host", host, "--port", port])
+
+
+def dispatch(url: str, at_once: int) -> None:
+    """Push due tasks to `url` until SIGTERM, at most `at_once` of a queue at a time."""
+    from postroom import wiring
+    from postroom.settings import Settings
+
+    dispatcher = wiring.dispatcher(Settings.from_environment(), url, at_once)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: dispatcher.stop())
+    dispatcher.run()
+
+
+def main(arguments: list[str]) -> None:
+    end_with_parent()
+    match arguments:
+        case ["function", source, target, host, port]:
+            serve_function(source, target, host, port)
+        case ["dispatcher", url, at_once]:
+            dispatch(url, int(at_once))
+        case _:
+            sys.exit(f"postroom: not a child process: {arguments}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

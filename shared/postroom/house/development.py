@@ -1,0 +1,117 @@
+"""`postroom dev`: the whole house on a laptop, with a destination server that lets nothing out.
+
+Every attempt is printed as it is recorded: the conversation, line by line, with its milliseconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from postroom import wiring
+from postroom.account.key import new_token
+from postroom.api import representation
+from postroom.clouds.local.database import Database
+from postroom.delivery.submission import Attempt
+from postroom.house.catchall import CatchAllServer
+from postroom.house.supervisor import Supervisor, free_port, house, wait_until_free
+from postroom.settings import Settings
+from postroom.terminal import Terminal
+
+LOOPBACK = "127.0.0.0/8,::1/128"
+
+
+def run(given: Mapping[str, str], *, quiet: bool) -> int:
+    """Run until SIGINT or SIGTERM; the exit status. `given` are the variables that the caller sets."""
+    smtp_port = free_port("127.0.0.1")
+    variables = _defaults(smtp_port) | dict(given)
+    settings = wiring.prepare(Settings.from_environment(variables))
+    host, port = settings.listen
+    wait_until_free(host, port)
+    variables |= {
+        "POSTROOM_SEAL_PUBLIC": settings.seal_public or "",
+        "POSTROOM_SEAL_PRIVATE": settings.seal_private or "",
+    }
+    inbox = settings.data / "inbox"
+    catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, wiring.clock)
+    children = house(host, port, variables, workers=1, threads=16)
+    supervisor = Supervisor(children)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stop())
+    terminal = Terminal()
+    news = News(Database(settings.data))
+    catch_all.start()
+    try:
+        supervisor.start()
+        supervisor.wait_until_ready(host, port)
+        if not supervisor.stopping:
+            _welcome(terminal, settings, inbox, smtp_port, variables)
+        while not supervisor.stopping:
+            supervisor.tend()
+            for attempt in news.attempts():
+                if not quiet:
+                    _print(terminal, attempt)
+    finally:
+        supervisor.end()
+        catch_all.stop()
+    terminal.line("\nstopped")
+    return 0
+
+
+def _defaults(smtp_port: int) -> dict[str, str]:
+    """What `dev` sets unless somebody else does: nothing leaves the machine, and every From is taken."""
+    return {
+        "POSTROOM_ROUTES": f'[[route]]\nname = "catch-all"\nvia = "smtp://127.0.0.1:{smtp_port}"\n',
+        "POSTROOM_VERIFIED_SENDERS": "any",
+        "POSTROOM_DIAL_ALLOW": LOOPBACK,
+        "POSTROOM_BOOTSTRAP_KEY": new_token(os.urandom(32)),
+    }
+
+
+def _welcome(terminal: Terminal, settings: Settings, inbox: Path, smtp_port: int, variables: Mapping[str, str]) -> None:
+    letter = {
+        "from": "you@example.com",
+        "to": "friend@example.net",
+        "subject": "Hello from postroom",
+        "text": "It works.",
+    }
+    key = variables["POSTROOM_BOOTSTRAP_KEY"]
+    terminal.line("postroom is running. Nothing leaves this machine.", "bold green")
+    terminal.line(f"  API        {settings.url}")
+    terminal.line(f"  catch-all  127.0.0.1:{smtp_port}, letters in {inbox}")
+    terminal.line(f"  API key    {key}")
+    terminal.line("\nSend a letter from another terminal:\n", "bold")
+    terminal.line(
+        f"curl -s {settings.url}/emails -H 'Authorization: Bearer {key}' "
+        f"-H 'Content-Type: application/json' -d '{json.dumps(letter)}'"
+    )
+    terminal.line("\nor, with this command line:\n", "bold")
+    terminal.line(
+        f"POSTROOM_PUBLIC_URL={settings.url} POSTROOM_API_KEY={key} "
+        "postroom send --from you@example.com --to friend@example.net --subject Hello --text 'It works.' --wait"
+    )
+    terminal.line("\nCtrl-C stops everything.\n", "dim")
+
+
+def _print(terminal: Terminal, attempt: Attempt) -> None:
+    terminal.attempt(representation.attempt(attempt), attempt.submission)
+    terminal.line()
+
+
+class News:
+    """The attempts that were recorded since it was made, each once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        ((self._seen,),) = database.read("SELECT coalesce(max(number), 0) FROM attempts")
+
+    def attempts(self) -> Iterator[Attempt]:
+        for number, record in self._database.read(
+            "SELECT number, record FROM attempts WHERE number > ? ORDER BY number LIMIT 100", self._seen
+        ):
+            self._seen = number
+            yield Attempt.from_record(json.loads(zlib.decompress(record)))

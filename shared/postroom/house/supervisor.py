@@ -1,0 +1,172 @@
+"""The processes of one machine: the functions, each served by functions-framework, and the dispatcher.
+
+A process that dies is started again; when the supervisor goes, all go. It holds no state: everything that
+must survive is in the data folder.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from threading import Event
+
+GRACE = 20.0  # seconds that a process has to finish what it is doing
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a dead process is started again
+STEADY = 10.0  # seconds after which a process counts as having started well
+
+
+class StartError(RuntimeError):
+    """The house can't be started; the text says what to do."""
+
+
+def functions_folder() -> Path:
+    """Where functions/ is: in a checkout beside shared/, in an installed package inside it."""
+    package = Path(__file__).parents[1]
+    for folder in (package.parents[1] / "functions", package / "functions"):
+        if (folder / "submit" / "main.py").exists():
+            return folder
+    raise StartError("The folder functions/ is missing: reinstall postroom, or run it from its checkout.")
+
+
+def free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+        sock.bind((host, 0))
+        number: int = sock.getsockname()[1]
+        return number
+
+
+def wait_until_free(host: str, port: int, patience: float = 10.0) -> None:
+    """Return when nobody listens there any more: what a killed house leaves behind needs a moment to go."""
+    end = time.monotonic() + patience
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind((host, port))
+                return
+            except OSError as error:
+                if time.monotonic() > end:
+                    raise StartError(
+                        f"Can't listen on {host}:{port}: {error.strerror}. Choose another address with --listen."
+                    ) from error
+        time.sleep(0.2)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process that is kept running."""
+
+    name: str
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    pause: float = FIRST_PAUSE
+    due: float = 0.0
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "postroom.house.child", *self.arguments]
+        self.process = subprocess.Popen(  # noqa: S603  our own module, arguments of our own making
+            command, env=dict(self.environment), stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        self.started = time.monotonic()
+
+    def revive(self) -> None:
+        """Start it again if it has ended, after a pause that grows while it keeps ending soon."""
+        now = time.monotonic()
+        if self.process is not None:
+            if self.process.poll() is None:
+                return
+            code = self.process.returncode
+            sys.stderr.write(f"postroom: {self.name} ended ({code}); starting it again\n")
+            self.pause = FIRST_PAUSE if now - self.started > STEADY else min(self.pause * 2, LONGEST_PAUSE)
+            self.process, self.due = None, now + self.pause
+        if now >= self.due:
+            self.start()
+
+
+class Supervisor:
+    """Starts the children, keeps them running until `stop`, then ends them."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self.children = tuple(children)
+        self._stopping = Event()
+
+    def start(self) -> None:
+        for child in self.children:
+            child.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    def tend(self, seconds: float = 0.1) -> None:
+        """One round: start again what has ended, then wait a little."""
+        for child in self.children:
+            child.revive()
+        self._stopping.wait(seconds)
+
+    def end(self) -> None:
+        """Ask every process to finish, and kill what hasn't after `GRACE`."""
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+        end = time.monotonic() + GRACE
+        for process in running:
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def wait_until_ready(self, host: str, port: int, patience: float = 30.0) -> None:
+        """Return when the API answers its health check. Raises `StartError`."""
+        end = time.monotonic() + patience
+        while not self.stopping:
+            if _healthy(host, port):
+                return
+            if time.monotonic() > end:
+                raise StartError("The functions didn't become ready; their own messages above say why.")
+            self.tend(0.05)
+
+
+def _healthy(host: str, port: int) -> bool:
+    connection = HTTPConnection(host, port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, threads: int) -> list[Child]:
+    """The children of one house. The worker function listens on a free port of its own."""
+    functions = functions_folder()
+    environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
+    served = {**environment, "WORKERS": str(workers), "THREADS": str(threads)}
+    deliver_port = free_port(host)
+    at_once = str(workers * threads)  # more would wait in the function's backlog while their time runs
+    return [
+        Child("submit", ("function", str(functions / "submit" / "main.py"), "submit", host, str(port)), served),
+        Child(
+            "deliver", ("function", str(functions / "deliver" / "main.py"), "deliver", host, str(deliver_port)), served
+        ),
+        Child("dispatcher", ("dispatcher", f"http://{_in_url(host)}:{deliver_port}/", at_once), environment),
+    ]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

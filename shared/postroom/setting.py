@@ -1,0 +1,115 @@
+"""One setting, and how each kind of value is read. Every reader raises ValueError with what was expected."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from postroom.delivery.routing import Routes, parse_routes
+from postroom.smtp.timeouts import Timeouts
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one field is set: its variable, its default as an operator would write it, and what it means."""
+
+    variable: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any]
+    secret: bool = False
+
+    @property
+    def name(self) -> str:
+        """The name in a settings file: `POSTROOM_RETRY_SCHEDULE` is `retry_schedule` there."""
+        return self.variable.removeprefix("POSTROOM_").lower()
+
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def duration(text: str) -> timedelta:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a duration such as 90s, 5m, 2h or 3d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+def durations(text: str) -> tuple[timedelta, ...]:
+    return tuple(duration(part) for part in text.split(","))
+
+
+def timeouts(text: str) -> Timeouts:
+    parts = dict(part.strip().partition("=")[::2] for part in text.split(","))
+    known = {"connect", "greeting", "command", "data", "final"}
+    if set(parts) - known:
+        raise ValueError(f"{', '.join(sorted(set(parts) - known))}: the phases are {', '.join(sorted(known))}")
+    return Timeouts(**{phase: duration(value).total_seconds() for phase, value in parts.items()})
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise ValueError(f"{text!r} is not a port")
+    return int(text)
+
+
+def address(text: str) -> tuple[str, int]:
+    host, colon, number = text.strip().rpartition(":")
+    if not colon or not host:
+        raise ValueError(f"{text!r} is not host:port")
+    return host.strip("[]"), 0 if number == "0" else port(number)
+
+
+def resolvers(text: str) -> tuple[tuple[str, int], ...]:
+    return tuple(_resolver(part.strip()) for part in text.split(","))
+
+
+def _resolver(text: str) -> tuple[str, int]:
+    try:
+        return str(ip_address(text)), 53
+    except ValueError:
+        host, number = address(text)
+        return str(ip_address(host)), number
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def host_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f.:IPv]+\]", text):
+        raise ValueError(f"{text!r} is not a host name or an address literal")
+    return text
+
+
+def routes(text: str) -> Routes:
+    """A file of that name, or else the table itself."""
+    inline = "[[" in text
+    try:
+        table = text if inline else Path(text).read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"the routes file {text} can't be read: {error.strerror}") from error
+    return parse_routes(table, os.environ)
+
+
+def some(text: str) -> str:
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text.strip()

@@ -1,0 +1,69 @@
+"""`postroom keys`, `send`, `show` and `config`, as an operator types them."""
+
+import json
+from pathlib import Path
+
+from tests.journeys.destination import Destination
+from tests.journeys.office import Office, eventually
+
+
+def test_a_key_lives_from_create_to_revoke(office: Office) -> None:
+    made = json.loads(office.run("keys", "create", "--json", "--name", "shop"))
+    assert office.request("GET", "/emails", key=made["token"])[0] == 200
+    assert made["id"] in office.run("keys", "list")
+    assert made["token"] not in office.run("keys", "list")
+    office.run("keys", "revoke", made["id"])
+
+    def refused() -> bool:
+        status, answer = office.request("GET", "/emails", key=made["token"])
+        return (status, answer.get("name")) == (403, "invalid_api_key")
+
+    eventually(refused)
+
+
+def test_only_the_hash_of_a_key_is_stored(office: Office) -> None:
+    token = json.loads(office.run("keys", "create", "--json"))["token"]
+    for file in office.folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            assert token.encode() not in file.read_bytes(), file
+
+
+def test_a_sending_key_reads_nothing(office: Office) -> None:
+    token = json.loads(office.run("keys", "create", "--json", "--permission", "sending_access"))["token"]
+    letter = {"from": "a@example.org", "to": "b@example.net", "subject": "x", "text": "x"}
+    assert office.request("POST", "/emails", letter, key=token)[0] == 200
+    status, answer = office.request("GET", "/emails", key=token)
+    assert (status, answer["name"]) == (401, "restricted_api_key")
+
+
+def test_send_waits_and_show_prints_the_conversation(office: Office, destination: Destination, folder: Path) -> None:
+    folder.mkdir()
+    (folder / "notes.txt").write_text("remember\n")
+    printed = office.run(
+        "send", "--from", "alice@example.org", "--to", "bob@cli.example.net", "--subject", "Grüße", "--text", "-",
+        "--attach", str(folder / "notes.txt"), "--wait", text="from the pipe\n",
+    )  # fmt: skip
+    id_ = printed.split()[0]
+    shown = office.run("show", id_)
+    for expected in (id_, "bob@cli.example.net", "delivered", "S 220 mx.example.net", "C QUIT", "C DATA"):
+        assert expected in shown
+        assert expected in printed
+    assert json.loads(office.run("show", id_, "--json"))["attempts"][0]["outcome"] == "accepted"
+    (letter,) = destination.letters_to("bob@cli.example.net")
+    assert b"from the pipe" in letter.content
+    assert b'filename="notes.txt"' in letter.content or b"filename=notes.txt" in letter.content
+
+
+def test_config_names_every_problem_at_once(office: Office) -> None:
+    import subprocess
+
+    from tests.journeys.office import COMMAND, clean_environment
+
+    bad = {"POSTROOM_SMTP_PORT": "99999", "POSTROOM_LEASE": "soon", "POSTROOM_ROUTES": "/nowhere.toml"}
+    done = subprocess.run(
+        [*COMMAND, "config"], env={**clean_environment(), **bad}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    for variable in bad:
+        assert variable in done.stderr
+    assert "POSTROOM_BOOTSTRAP_KEY=(set)" in office.run("config")

@@ -1,0 +1,92 @@
+"""The settings complain about everything at once, and tell no secret."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from postroom.settings import Settings, SettingsError, from_file
+
+
+def test_nothing_set_is_the_documented_defaults() -> None:
+    settings = Settings.from_environment({})
+    assert settings.listen == ("127.0.0.1", 8080)
+    assert settings.url == "http://127.0.0.1:8080"
+    assert settings.retry_policy.delays[:2] == (timedelta(minutes=1), timedelta(minutes=5))
+    assert settings.routes.for_domain("example.org").relay is None
+    assert settings.helo
+
+
+def test_everything_set_is_read() -> None:
+    settings = Settings.from_environment(
+        {
+            "POSTROOM_LISTEN": "[::1]:9000",
+            "POSTROOM_RESOLVERS": "192.0.2.1, [2001:db8::1]:5353",
+            "POSTROOM_DIAL_ALLOW": "127.0.0.0/8,::1/128",
+            "POSTROOM_TIMEOUTS": "final=90s",
+            "POSTROOM_RETRY_SCHEDULE": "500ms,2h",
+            "POSTROOM_ROUTES": '[[route]]\nvia = "smtps://relay.example.org"',
+            "POSTROOM_CACHE": "  ",
+        }
+    )
+    assert settings.url == "http://[::1]:9000"
+    assert settings.resolvers == (("192.0.2.1", 53), ("2001:db8::1", 5353))
+    assert settings.dial_allow == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    assert (settings.timeouts.final, settings.timeouts.greeting) == (90, 60)
+    assert settings.retry_schedule == (timedelta(seconds=0.5), timedelta(hours=2))
+    relay = settings.routes.for_domain("example.org").relay
+    assert relay is not None
+    assert (relay.port, relay.implicit_tls) == (465, True)
+    assert settings.cache == timedelta(seconds=30)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    bad = {
+        "POSTROOM_CLOUD": "moon",
+        "POSTROOM_LISTEN": "here",
+        "POSTROOM_HELO": "a\r\nQUIT",
+        "POSTROOM_ROUTES": "[[route]]\ncolour = 'red'",
+        "POSTROOM_SMTP_PORT": "0",
+        "POSTROOM_RESOLVERS": "ns.example.org",
+        "POSTROOM_DIAL_ALLOW": "10.0.0.1/8",
+        "POSTROOM_RETRY_SCHEDULE": "soon",
+        "POSTROOM_TIMEOUTS": "lunch=1h",
+        "POSTROOM_ON_UNKNOWN": "guess",
+    }
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment(bad)
+    assert {problem.partition(":")[0] for problem in error.value.problems} == set(bad)
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"POSTROOM_LEASE": "700s"}, "two workers could send"),
+        ({"POSTROOM_FUNCTION_TIMEOUT": "10s"}, "60s at least"),
+        ({"POSTROOM_SEAL_PUBLIC": "x"}, "set together"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], problem: str) -> None:
+    with pytest.raises(SettingsError, match=problem):
+        Settings.from_environment(given)
+
+
+def test_no_secret_is_shown() -> None:
+    settings = Settings.from_environment({"POSTROOM_BOOTSTRAP_KEY": "pr_secret", "POSTROOM_API_KEY": "pr_other"})
+    assert "pr_" not in repr(settings)
+
+
+def test_a_file_names_settings_without_their_prefix(tmp_path: Path) -> None:
+    path = tmp_path / "postroom.toml"
+    path.write_text('listen = "127.0.0.1:9000"\nretry_schedule = "1m"\n')
+    assert from_file(path) == {"POSTROOM_LISTEN": "127.0.0.1:9000", "POSTROOM_RETRY_SCHEDULE": "1m"}
+    path.write_text('listen = 5\nlisten_on = "x"\n')
+    with pytest.raises(SettingsError) as error:
+        from_file(path)
+    assert len(error.value.problems) == 2
+
+
+def test_a_flag_beats_the_environment() -> None:
+    settings = Settings.from_environment({"POSTROOM_SMTP_PORT": "25"}, {"POSTROOM_SMTP_PORT": "2525"})
+    assert settings.smtp_port == 2525
