@@ -1,0 +1,40 @@
+"""The arrows of the house hold, and the functions decide nothing."""
+
+import ast
+from pathlib import Path
+
+import grimp
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_arrow_points_the_right_way(capsys: pytest.CaptureFixture[str]) -> None:
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0, capsys.readouterr().out
+
+
+def test_the_graph_that_the_arrows_are_read_from_sees_the_standard_library() -> None:
+    graph = grimp.build_graph("postroom", include_external_packages=True, cache_dir=None)
+    assert graph.find_modules_directly_imported_by("postroom.internet.loop") >= {"asyncio", "os", "threading"}
+    assert not graph.find_modules_directly_imported_by("postroom.smtp.dialogue") & {"asyncio", "os", "socket"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "functions").glob("*/main.py")), ids=lambda path: path.parent.name)
+def test_a_function_fits_on_a_screen_and_decides_nothing(path: Path) -> None:
+    source = path.read_text()
+    assert len(source.splitlines()) <= 40
+    branches = (ast.If, ast.For, ast.While, ast.Try, ast.Match)
+    assert not [node for node in ast.walk(ast.parse(source)) if isinstance(node, branches)]
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    # The command line and the house hand the whole environment on to processes that they start.
+    allowed = {"settings.py", "setting.py", "cli.py", "house/supervisor.py"}
+    package = ROOT / "shared" / "postroom"
+    readers = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "os.environ" in path.read_text() or "getenv" in path.read_text()
+    }
+    assert readers <= allowed

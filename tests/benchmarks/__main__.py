@@ -1,0 +1,154 @@
+"""Prints what a letter costs on this machine: `python -m tests.benchmarks [LETTERS]`.
+
+One `postroom serve` with its real processes, durable as in production, into a sink on the loopback.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from postroom.clouds.local.database import Database
+from postroom.house.supervisor import free_port
+from tests.benchmarks import rooms
+from tests.journeys.office import KEY, Office
+
+HERE = Path(__file__).parent
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+class SinkProcess:
+    def __init__(self) -> None:
+        self.port = free_port("127.0.0.1")
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "sink.py", str(self.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._line() == "ready"
+
+    def taken(self) -> int:
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return int(self._line())
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
+
+
+def processes(folder: Path) -> dict[int, str]:
+    """The house's processes by their part in it."""
+    mark = f"POSTROOM_DATA={folder}\0".encode()
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (entry / "environ").read_bytes():
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                part = next((each for each in ("submit", "deliver", "dispatcher") if each in words), "supervisor")
+                found[int(entry.name)] = part
+        except OSError:
+            continue
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def megabytes(pid: int, kind: str = "Pss") -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(f"{kind}:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@contextmanager
+def running(folder: Path, **settings: str) -> Iterator[tuple[Office, SinkProcess]]:
+    sink = SinkProcess()
+    office = Office(folder, sink.port, POSTROOM_CACHE="30s", **settings)
+    office.start()
+    try:
+        yield office, sink
+    finally:
+        office.stop()
+        sink.stop()
+
+
+def submit(office: Office, letters: int, connections: int = 8) -> tuple[int, float]:
+    command = [sys.executable, str(HERE / "load.py"), str(office.port), KEY, str(letters), str(connections)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    count, seconds = done.stdout.split()
+    return int(count), float(seconds)
+
+
+def drain(sink: SinkProcess, letters: int) -> None:
+    while sink.taken() < letters:
+        time.sleep(0.02)
+
+
+def end_to_end(letters: int) -> None:
+    with TemporaryDirectory() as name, running(Path(name)) as (office, sink):
+        warmed, _ = submit(office, 200)
+        drain(sink, warmed)
+        time.sleep(0.5)
+        before = {pid: cpu_seconds(pid) for pid in processes(Path(name))}
+        began = time.perf_counter()
+        sent, submitting = submit(office, letters)
+        drain(sink, warmed + sent)
+        took = time.perf_counter() - began
+        time.sleep(0.5)
+        parts = processes(Path(name))
+        cost: defaultdict[str, float] = defaultdict(float)
+        memory: defaultdict[str, float] = defaultdict(float)
+        for pid, part in parts.items():
+            cost[part] += cpu_seconds(pid) - before.get(pid, 0.0)
+            memory[part] = max(memory[part], megabytes(pid, "Rss"))
+        print(f"end to end, {sent} letters of 4 KB, synchronous=FULL, {os.cpu_count()} cores")
+        print(f"  submitted       {sent / submitting:8.0f} /s, while they are being delivered")
+        print(f"  delivered       {sent / took:8.0f} /s, from the first POST to the last 250")
+        for part in ("submit", "dispatcher", "deliver", "supervisor"):
+            milliseconds = cost[part] / sent * 1000
+            print(f"  {part:<15} {milliseconds:8.2f} ms CPU a letter, largest process {memory[part]:.0f} MB")
+        print(f"  together        {sum(cost.values()) / sent * 1000:8.2f} ms CPU a letter")
+
+
+def submits_alone(letters: int) -> None:
+    """The submit function alone: nobody takes the tasks that it puts."""
+    with TemporaryDirectory() as name:
+        office = Office(Path(name), destination_port=9)
+        Database(office.folder).prepare()
+        environment = {**office.environment, "WORKERS": str(os.cpu_count()), "THREADS": "16"}
+        source = str(HERE.parents[1] / "functions" / "submit" / "main.py")
+        command = [sys.executable, "-m", "postroom.house.child", "function", source, "submit", "127.0.0.1"]
+        process = subprocess.Popen([*command, str(office.port)], env=environment)
+        try:
+            office.wait_until_ready()
+            submit(office, 200)
+            sent, seconds = submit(office, letters)
+            print(f"submits alone: {sent / seconds:.0f} /s")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def main() -> None:
+    letters = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    rooms.report()
+    submits_alone(letters)
+    end_to_end(letters)
+
+
+if __name__ == "__main__":
+    main()
