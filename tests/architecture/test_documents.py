@@ -1,6 +1,7 @@
 """What the README says is what the code does."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from postroom.cli import settings_table
@@ -36,8 +37,6 @@ def test_every_dependency_has_its_reason_in_the_readme() -> None:
 
 
 def test_the_top_level_holds_what_belongs_there() -> None:
-    import subprocess
-
     done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode == 0 and done.stdout:
         top = {line.split("/")[0] for line in done.stdout.splitlines()}
