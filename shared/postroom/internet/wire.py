@@ -84,6 +84,7 @@ class _Conversation:
         self._target = target
         self._deadline = deadline
         self._task: asyncio.Task[None] | None = None
+        self._asked: asyncio.Task[Mail | None] | None = None
 
     async def run(self, first: Mail, second: Mail | None) -> None:
         self._task = asyncio.current_task()
@@ -94,6 +95,8 @@ class _Conversation:
             await self._carry(first, ahead)
         except BaseException as surprise:
             error = surprise
+        if self._asked is not None:
+            self._asked.cancel()  # changes nothing where it was answered
         self.events.put(_Ended(error))
 
     def cancel(self) -> None:
@@ -115,7 +118,7 @@ class _Conversation:
             self._settle(mail, found.carried(mail))
             mail = await ahead
             if mail is not None:
-                ahead = asyncio.ensure_future(self._want())
+                ahead = self._ask_ahead()
 
     async def _letters(self, found: Reached, first: Mail, ahead: asyncio.Future[Mail | None]) -> list[Mail]:
         """Carry letters until there are no more or the session ends; those that were pulled in vain.
@@ -131,7 +134,7 @@ class _Conversation:
         while mail is not None and session.open:
             following = await ahead
             if following is not None:
-                ahead = asyncio.ensure_future(self._want())
+                ahead = self._ask_ahead()
             begun, trips = len(connection.transcript), connection.round_trips
             verdicts = await drive(session.transaction(mail), connection)
             trips = connection.round_trips - trips
@@ -153,6 +156,10 @@ class _Conversation:
         goodbye = asyncio.ensure_future(drive(found.session.farewell(), found.connection))
         await asyncio.sleep(0)  # one turn of the loop: the command is written
         return goodbye
+
+    def _ask_ahead(self) -> asyncio.Future[Mail | None]:
+        self._asked = asyncio.create_task(self._want())
+        return self._asked
 
     async def _want(self) -> Mail | None:
         answer: asyncio.Future[Mail | None] = asyncio.get_running_loop().create_future()

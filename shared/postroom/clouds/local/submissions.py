@@ -182,7 +182,8 @@ class LocalSubmissions:
 
     def _find(self, ref: ParcelRef) -> _Found | None:
         rows = self._database.read(
-            """SELECT s.head, p.record FROM submissions s JOIN parcels p ON p.submission = s.number WHERE s.id = ? AND p.number = ?""",
+            """SELECT s.head, p.record
+               FROM submissions s JOIN parcels p ON p.submission = s.number WHERE s.id = ? AND p.number = ?""",
             ref.submission,
             ref.number,
         )
