@@ -98,7 +98,27 @@ def drain(sink: SinkProcess, letters: int) -> None:
         time.sleep(0.02)
 
 
-def end_to_end(letters: int) -> None:
+def alone(name: str, source: Path, letters: int) -> tuple[float, float]:
+    """Requests a second and milliseconds of CPU a request of one function, with nobody else at work."""
+    with TemporaryDirectory() as folder:
+        office = Office(Path(folder), destination_port=9)
+        Database(office.folder).prepare()
+        environment = {**office.environment, "WORKERS": str(os.cpu_count()), "THREADS": "32"}
+        command = [sys.executable, "-m", "postroom.house.child", "function", str(source), name, "127.0.0.1"]
+        process = subprocess.Popen([*command, str(office.port)], env=environment)
+        try:
+            office.wait_until_ready()
+            submit(office, 200)
+            before = sum(map(cpu_seconds, processes(office.folder)))
+            sent, seconds = submit(office, letters)
+            spent = sum(map(cpu_seconds, processes(office.folder))) - before
+            return sent / seconds, spent / sent * 1000
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def end_to_end(letters: int, hello: float) -> None:
     with TemporaryDirectory() as name, running(Path(name)) as (office, sink):
         warmed, _ = submit(office, 200)
         drain(sink, warmed)
@@ -118,36 +138,24 @@ def end_to_end(letters: int) -> None:
         print(f"end to end, {sent} letters of 4 KB, synchronous=FULL, {os.cpu_count()} cores")
         print(f"  submitted       {sent / submitting:8.0f} /s, while they are being delivered")
         print(f"  delivered       {sent / took:8.0f} /s, from the first POST to the last 250")
-        for part in ("submit", "dispatcher", "deliver", "supervisor"):
-            milliseconds = cost[part] / sent * 1000
-            print(f"  {part:<15} {milliseconds:8.2f} ms CPU a letter, largest process {memory[part]:.0f} MB")
-        print(f"  together        {sum(cost.values()) / sent * 1000:8.2f} ms CPU a letter")
-
-
-def submits_alone(letters: int) -> None:
-    """The submit function alone: nobody takes the tasks that it puts."""
-    with TemporaryDirectory() as name:
-        office = Office(Path(name), destination_port=9)
-        Database(office.folder).prepare()
-        environment = {**office.environment, "WORKERS": str(os.cpu_count()), "THREADS": "16"}
-        source = str(HERE.parents[1] / "functions" / "submit" / "main.py")
-        command = [sys.executable, "-m", "postroom.house.child", "function", source, "submit", "127.0.0.1"]
-        process = subprocess.Popen([*command, str(office.port)], env=environment)
-        try:
-            office.wait_until_ready()
-            submit(office, 200)
-            sent, seconds = submit(office, letters)
-            print(f"submits alone: {sent / seconds:.0f} /s")
-        finally:
-            process.terminate()
-            process.wait()
+        for part in ("submit", "dispatcher", "deliver"):
+            spent = cost[part] / sent * 1000
+            print(
+                f"  {part:<11} {spent:6.2f} ms CPU a letter = {spent / hello:4.1f} hellos, {memory[part]:3.0f} MB at most"
+            )
+        spent = sum(cost.values()) / sent * 1000
+        print(f"  together    {spent:6.2f} ms CPU a letter = {spent / hello:4.1f} hellos")
 
 
 def main() -> None:
     letters = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     rooms.report()
-    submits_alone(letters)
-    end_to_end(letters)
+    hello_rate, hello_cost = alone("hello", HERE / "hello.py", letters)
+    submit_rate, submit_cost = alone("submit", HERE.parents[1] / "functions" / "submit" / "main.py", letters)
+    print("the functions by themselves, under functions-framework")
+    print(f"  a bare hello     {hello_rate:6.0f} /s  {hello_cost:.2f} ms CPU")
+    print(f"  submit, durable  {submit_rate:6.0f} /s  {submit_cost:.2f} ms CPU = {submit_cost / hello_cost:.1f} hellos")
+    end_to_end(letters, hello_cost)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Submits letters over kept connections, from a process of its own: `load.py PORT KEY LETTERS CONNECTIONS`."""
+"""Posts letters over kept connections, from a process of its own: `load.py PORT KEY LETTERS CONNECTIONS`."""
 
 from __future__ import annotations
 
