@@ -138,13 +138,12 @@ def end_to_end(letters: int, hello: float) -> None:
         print(f"end to end, {sent} letters of 4 KB, synchronous=FULL, {os.cpu_count()} cores")
         print(f"  submitted       {sent / submitting:8.0f} /s, while they are being delivered")
         print(f"  delivered       {sent / took:8.0f} /s, from the first POST to the last 250")
+        print("  CPU a letter, and the largest process:")
         for part in ("submit", "dispatcher", "deliver"):
             spent = cost[part] / sent * 1000
-            print(
-                f"  {part:<11} {spent:6.2f} ms CPU a letter = {spent / hello:4.1f} hellos, {memory[part]:3.0f} MB at most"
-            )
+            print(f"  {part:<11} {spent:6.2f} ms = {spent / hello:4.1f} hellos, {memory[part]:3.0f} MB at most")
         spent = sum(cost.values()) / sent * 1000
-        print(f"  together    {spent:6.2f} ms CPU a letter = {spent / hello:4.1f} hellos")
+        print(f"  together    {spent:6.2f} ms = {spent / hello:4.1f} hellos")
 
 
 def main() -> None:
