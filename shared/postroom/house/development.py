@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,7 +51,7 @@ def run(given: Mapping[str, str], *, quiet: bool) -> int:
         supervisor.start()
         supervisor.wait_until_ready(host, port)
         if not supervisor.stopping:
-            _welcome(terminal, settings, inbox, smtp_port, variables)
+            _welcome(terminal, settings, inbox, smtp_port, caught="POSTROOM_ROUTES" not in given)
         while not supervisor.stopping:
             supervisor.tend()
             for attempt in news.attempts():
@@ -72,15 +74,16 @@ def _defaults(smtp_port: int) -> dict[str, str]:
     }
 
 
-def _welcome(terminal: Terminal, settings: Settings, inbox: Path, smtp_port: int, variables: Mapping[str, str]) -> None:
+def _welcome(terminal: Terminal, settings: Settings, inbox: Path, smtp_port: int, *, caught: bool) -> None:
     letter = {
         "from": "you@example.com",
         "to": "friend@example.net",
         "subject": "Hello from postroom",
         "text": "It works.",
     }
-    key = variables["POSTROOM_BOOTSTRAP_KEY"]
-    terminal.line("postroom is running. Nothing leaves this machine.", "bold green")
+    key = settings.bootstrap_key
+    where = "Nothing leaves this machine." if caught else "Letters go where your routes table sends them."
+    terminal.line(f"postroom is running. {where}", "bold green" if caught else "bold yellow")
     terminal.line(f"  API        {settings.url}")
     terminal.line(f"  catch-all  127.0.0.1:{smtp_port}, letters in {inbox}")
     terminal.line(f"  API key    {key}")
@@ -92,9 +95,16 @@ def _welcome(terminal: Terminal, settings: Settings, inbox: Path, smtp_port: int
     terminal.line("\nor, with this command line:\n", "bold")
     terminal.line(
         f"POSTROOM_PUBLIC_URL={settings.url} POSTROOM_API_KEY={key} "
-        "postroom send --from you@example.com --to friend@example.net --subject Hello --text 'It works.' --wait"
+        f"{_own_command()} send --from you@example.com --to friend@example.net "
+        "--subject Hello --text 'It works.' --wait"
     )
     terminal.line("\nCtrl-C stops everything.\n", "dim")
+
+
+def _own_command() -> str:
+    """How the one at the terminal has called us, for the next line to be typed the same way."""
+    called = Path(sys.argv[0])
+    return shlex.quote(str(called)) if called.name == "postroom" else "postroom"
 
 
 def _print(terminal: Terminal, attempt: Attempt) -> None:
