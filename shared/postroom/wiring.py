@@ -159,8 +159,11 @@ def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
     from postroom.clouds.local.lane import QueueLimits
 
     deadline = (settings.function_timeout + MARGIN).total_seconds()
-    limits = QueueLimits(concurrency=at_once)
-    return Dispatcher(Database(settings.data), {"": url}, default=limits, push_deadline=deadline)
+    limits = {
+        route.queue: QueueLimits(min(route.sessions or at_once, at_once), route.rate) for route in settings.routes.table
+    }
+    default = QueueLimits(at_once)
+    return Dispatcher(Database(settings.data), {"": url}, limits=limits, default=default, push_deadline=deadline)
 
 
 def add_domain(settings: Settings, name: str, selector: str, pem: bytes | None) -> SendingDomain:

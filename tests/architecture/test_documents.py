@@ -42,3 +42,12 @@ def test_the_top_level_holds_what_belongs_there() -> None:
         top = {line.split("/")[0] for line in done.stdout.splitlines()}
         belongs = {"pyproject.toml", "README.md", "LICENSE", "functions", "shared", "infra", "tests"}
         assert {name for name in top if not name.startswith(".")} <= belongs
+
+
+def test_the_readme_lists_every_rfc_that_the_code_cites() -> None:
+    package = ROOT / "shared" / "postroom"
+    sources = [path.read_text("utf-8") for path in package.rglob("*") if path.suffix in (".py", ".toml")]
+    cited = {int(number) for source in sources for number in re.findall(r"RFC (\d{3,4})", source)}
+    listed = re.search(r"^Cited are RFC ([\d,\s]+)\.$|Cited are RFC ([\d,\s]+)\.", README)
+    assert listed
+    assert {int(number) for number in re.findall(r"\d+", listed[0])} == cited

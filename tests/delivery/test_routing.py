@@ -34,6 +34,11 @@ def test_the_first_match_wins() -> None:
     assert routes.for_domain("example.com").name == "route-2"
 
 
+def test_a_class_has_its_limits() -> None:
+    (route,) = parse_routes('[[route]]\nclass = "slow"\nsessions = 2\nrate = 0.5', {}).table
+    assert (route.queue, route.sessions, route.rate) == ("slow", 2, 0.5)
+
+
 def test_recipients_of_one_domain_share_a_parcel_and_a_relay_takes_all_of_its_route() -> None:
     routes = parse_routes(TABLE, {"RELAY_PASSWORD": "x"})
     groups = routes.group(["a.example.net", "example.com", "b.example.net", "example.org", "example.com"])
@@ -68,6 +73,11 @@ def test_a_domain_without_a_route_is_an_error() -> None:
         ("[[route]]\ntls = true", "must be a string"),
         ('[[route]]\nclass = "Not A Queue"', "class must be"),
         ('[[route]]\nname="a"\n[[route]]\nname="a"', "two routes"),
+        ("[[route]]\nsessions = 0", "sessions must be"),
+        ('[[route]]\nsessions = "4"', "sessions must be"),
+        ("[[route]]\nrate = true", "rate must be"),
+        ("[[route]]\nrate = nan", "rate must be"),
+        ("[[route]]\nrate = 1\n[[route]]\nrate = 2", "class 'default' differ"),
     ],
 )
 def test_a_table_that_cant_be_used_says_why(text: str, problem: str) -> None:

@@ -46,6 +46,8 @@ class Route:
     relay: Relay | None = None  # None: the domain's own servers
     security: Security = Security.OPPORTUNISTIC
     queue: str = "default"
+    sessions: int | None = None  # of its queue at once; None: as many as the workers can carry
+    rate: float | None = None  # tasks a second of its queue; None: no limit
 
     def destination(self, domain: str) -> str:
         return self.relay.destination if self.relay else domain
@@ -119,7 +121,8 @@ def in_order(exchangers: Sequence[Exchanger], shuffle: Callable[[list[Exchanger]
 
 # Reading the table.
 
-_KNOWN = {"name", "match", "via", "tls", "class"}
+_KNOWN = {"name", "match", "via", "tls", "class", "sessions", "rate"}
+_NUMBERS = {"sessions", "rate"}
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -141,6 +144,10 @@ def parse_routes(text: str, variables: Mapping[str, str]) -> Routes:
             problems.append(f"route {number}: {error}")
     names = [route.name for route in table]
     problems += [f"two routes are named {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
+    limits: dict[str, tuple[int | None, float | None]] = {}
+    for route in table:
+        if limits.setdefault(route.queue, (route.sessions, route.rate)) != (route.sessions, route.rate):
+            problems.append(f"routes of class {route.queue!r} differ in sessions or rate, which are the class's")
     if problems:
         raise RoutesError("; ".join(problems))
     return Routes(tuple(table))
@@ -151,8 +158,13 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
     if unknown:
         raise ValueError(f"{', '.join(unknown)}: not a setting of a route (there are {', '.join(sorted(_KNOWN))})")
     for key, value in entry.items():
-        if not isinstance(value, str):
+        if key not in _NUMBERS and not isinstance(value, str):
             raise ValueError(f"{key} must be a string")
+    sessions, rate = entry.get("sessions"), entry.get("rate")
+    if sessions is not None and (type(sessions) is not int or sessions < 1):
+        raise ValueError("sessions must be a whole number, 1 or more")
+    if rate is not None and (type(rate) not in (int, float) or not 0 < rate < 1e6):
+        raise ValueError("rate must be a number of letters a second, more than 0")
     queue = entry.get("class", "default")
     if not re.fullmatch(r"[a-z0-9-]{1,40}", queue):
         raise ValueError("class must be 1 to 40 of a-z, 0-9 and -")
@@ -165,6 +177,8 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
         relay=_relay(entry.get("via", "mx"), variables),
         security=Security(tls),
         queue=queue,
+        sessions=sessions,
+        rate=None if rate is None else float(rate),
     )
 
 
