@@ -95,8 +95,8 @@ def serve(variables: Variables) -> None:
     settings = wiring.prepare(Settings.from_environment(variables))
     host, port = settings.listen
     wait_until_free(host, port)
-    sealed = {"POSTROOM_SEAL_PUBLIC": settings.seal_public or "", "POSTROOM_SEAL_PRIVATE": settings.seal_private or ""}
-    supervisor = Supervisor(house(host, port, {**variables, **sealed}, workers=os.cpu_count() or 1, threads=32))
+    children = house(host, port, {**variables, **settings.secrets()}, workers=os.cpu_count() or 1, threads=32)
+    supervisor = Supervisor(children)
     on_stop(supervisor.stop)
     try:
         supervisor.start()

@@ -156,12 +156,29 @@ class Settings:
     seal_private: str | None = _setting(
         "POSTROOM_SEAL_PRIVATE", None, "made on first start", "opens DKIM keys; the worker's alone", some, secret=True
     )
+    task_secret: str | None = _setting(
+        "POSTROOM_TASK_SECRET",
+        None,
+        "made on first start",
+        "shows the worker function that a task comes from the queue",
+        some,
+        secret=True,
+    )
     bootstrap_key: str | None = _setting(
         "POSTROOM_BOOTSTRAP_KEY", None, "none", "an API key that exists from the start", some, secret=True
     )
     api_key: str | None = _setting(
         "POSTROOM_API_KEY", None, "none", "the key that `send` and `show` use", some, secret=True
     )
+
+    def secrets(self) -> dict[str, str]:
+        """The variables that hand the secrets of a first start on to the processes of the house."""
+        made = {
+            "POSTROOM_SEAL_PUBLIC": self.seal_public,
+            "POSTROOM_SEAL_PRIVATE": self.seal_private,
+            "POSTROOM_TASK_SECRET": self.task_secret,
+        }
+        return {variable: value for variable, value in made.items() if value}
 
     @property
     def retry_policy(self) -> RetryPolicy:

@@ -56,6 +56,7 @@ def prepare(settings: Settings) -> Settings:
         settings,
         seal_public=settings.seal_public or secrets["POSTROOM_SEAL_PUBLIC"],
         seal_private=settings.seal_private or secrets["POSTROOM_SEAL_PRIVATE"],
+        task_secret=settings.task_secret or secrets["POSTROOM_TASK_SECRET"],
     )
 
 
@@ -149,7 +150,7 @@ def deliver_endpoint(settings: Settings) -> Callable[[Request], Response]:
     """The worker function's HTTP face."""
     from postroom.clouds.push import task_endpoint
 
-    return task_endpoint(once(lambda: delivering(settings)))
+    return task_endpoint(once(lambda: delivering(settings)), settings.task_secret)
 
 
 def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
@@ -162,8 +163,14 @@ def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
     limits = {
         route.queue: QueueLimits(min(route.sessions or at_once, at_once), route.rate) for route in settings.routes.table
     }
-    default = QueueLimits(at_once)
-    return Dispatcher(Database(settings.data), {"": url}, limits=limits, default=default, push_deadline=deadline)
+    return Dispatcher(
+        Database(settings.data),
+        {"": url},
+        proof={"Authorization": f"Bearer {settings.task_secret}"} if settings.task_secret else {},
+        limits=limits,
+        default=QueueLimits(at_once),
+        push_deadline=deadline,
+    )
 
 
 def add_domain(settings: Settings, name: str, selector: str, pem: bytes | None) -> SendingDomain:

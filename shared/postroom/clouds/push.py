@@ -6,6 +6,7 @@ not be recorded" is an error here: a 5xx for a refused letter would slow the who
 
 from __future__ import annotations
 
+import hmac
 import json
 import sys
 import traceback
@@ -19,10 +20,18 @@ from postroom.ports import Unavailable
 Endpoint = Callable[[Request], Response]
 
 
-def task_endpoint(deliver: Callable[[], Callable[[DeliveryTask], None]]) -> Endpoint:
-    """The HTTP face of a worker; `deliver` makes the use case at the first task."""
+def task_endpoint(deliver: Callable[[], Callable[[DeliveryTask], None]], secret: str | None = None) -> Endpoint:
+    """The HTTP face of a worker; `deliver` makes the use case at the first task.
+
+    With a `secret`, only who shows it as a bearer token is listened to.
+    """
+    proof = f"Bearer {secret}".encode()
 
     def endpoint(request: Request) -> Response:
+        if secret is not None:
+            shown = request.headers.get("Authorization", "").encode("utf-8", "replace")
+            if not hmac.compare_digest(shown, proof):
+                return _answer(401, "only the queue may push tasks here")
         if request.method != "POST":
             return _answer(405, "a task is pushed by POST")
         name = request.headers.get("X-CloudTasks-TaskName", "")

@@ -34,10 +34,7 @@ def run(given: Mapping[str, str], *, quiet: bool) -> int:
     settings = wiring.prepare(Settings.from_environment(variables))
     host, port = settings.listen
     wait_until_free(host, port)
-    variables |= {
-        "POSTROOM_SEAL_PUBLIC": settings.seal_public or "",
-        "POSTROOM_SEAL_PRIVATE": settings.seal_private or "",
-    }
+    variables |= settings.secrets()
     inbox = settings.data / "inbox"
     catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, wiring.clock)
     children = house(host, port, variables, workers=1, threads=16)

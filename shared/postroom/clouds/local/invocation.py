@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from os import close as close_descriptor
+from types import MappingProxyType
 
 from postroom.clouds.local.bell import Bell, Listener
 from postroom.clouds.local.database import Database
@@ -52,7 +53,8 @@ def _now() -> datetime:
 class Dispatcher:
     """Pushes the tasks in `database` to `targets`: from the start of a queue's name to its function's URL.
 
-    The longest start that fits decides; "" fits every queue. `limits` are per queue, `default` is for the
+    The longest start that fits decides; "" fits every queue. `proof` are headers by which a function knows who
+    calls. `limits` are per queue, `default` is for the
     others. `push_deadline` is how many seconds a function may take to answer.
     """
 
@@ -61,6 +63,7 @@ class Dispatcher:
         database: Database,
         targets: Mapping[str, str],
         *,
+        proof: Mapping[str, str] = MappingProxyType({}),
         limits: Mapping[str, QueueLimits] | None = None,
         default: QueueLimits = ORDINARY,
         push_deadline: float = 600.0,
@@ -73,6 +76,7 @@ class Dispatcher:
         self._database = database
         self._queue = Queue(database)
         self._targets = dict(targets)
+        self._proof = proof
         self._limits = dict(limits or {})
         self._default = default
         self._deadline = push_deadline
@@ -193,7 +197,7 @@ class Dispatcher:
             return None
         url = self._targets[max(fitting, key=len)]
         limits = self._limits.get(queue, self._default)
-        lane = self._lanes[queue] = Lane(queue, url, limits, self._deadline, self._end)
+        lane = self._lanes[queue] = Lane(queue, url, limits, self._deadline, self._end, self._proof)
         return lane
 
     def _may_start_another(self) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
+from types import MappingProxyType
 
 from postroom.clouds.local.push import Answer, Pusher, headers
 from postroom.clouds.local.queue import Task
@@ -25,16 +26,26 @@ class QueueLimits:
 
 
 class Lane:
-    """Pushes the tasks of `queue` to `url`, and calls `end` from its threads with what became of each."""
+    """Pushes the tasks of `queue` to `url`, and calls `end` from its threads with what became of each.
+
+    `proof` are the headers by which the function knows who calls.
+    """
 
     def __init__(
-        self, queue: str, url: str, limits: QueueLimits, deadline: float, end: Callable[[Task, Answer], None]
+        self,
+        queue: str,
+        url: str,
+        limits: QueueLimits,
+        deadline: float,
+        end: Callable[[Task, Answer], None],
+        proof: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.queue = queue
         self._url = url
         self._limits = limits
         self._deadline = deadline
         self._end = end
+        self._proof = proof
         self._held: set[int] = set()
         self._ready: SimpleQueue[Task | None] = SimpleQueue()
         self._threads: list[tuple[Thread, Pusher]] = []
@@ -109,6 +120,6 @@ class Lane:
                     task = self._ready.get()
                 if task is None:
                     return
-                self._end(task, pusher.push(headers(task), task.body))
+                self._end(task, pusher.push({**headers(task), **self._proof}, task.body))
         finally:
             pusher.close()

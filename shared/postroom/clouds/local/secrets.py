@@ -16,7 +16,11 @@ def load_or_make(folder: Path, randomness: Callable[[int], bytes]) -> Mapping[st
     path = folder / "secrets.json"
     if not path.exists():
         public, private = pair(randomness(32))
-        made = {"POSTROOM_SEAL_PUBLIC": public, "POSTROOM_SEAL_PRIVATE": private}
+        made = {
+            "POSTROOM_SEAL_PUBLIC": public,
+            "POSTROOM_SEAL_PRIVATE": private,
+            "POSTROOM_TASK_SECRET": randomness(32).hex(),
+        }
         unfinished = folder / f"secrets.{os.getpid()}"
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:

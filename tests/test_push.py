@@ -1,0 +1,65 @@
+"""What a pushed task is answered: 2xx removes it from the queue, anything else brings it back."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask, Request, Response, request
+from flask.testing import FlaskClient
+
+from postroom.clouds.push import task_endpoint
+from postroom.delivery.submission import DeliveryTask
+from postroom.ports import Unavailable
+
+TASK = DeliveryTask("default", "mx", "example.net", ())
+SECRET = {"Authorization": "Bearer secret"}
+
+
+def client(deliver: Callable[[DeliveryTask], None], secret: str | None = "secret") -> FlaskClient:
+    app = Flask("function")
+    endpoint = task_endpoint(lambda: deliver, secret)
+
+    @app.route("/", methods=["GET", "POST"])
+    def function() -> Response:
+        return endpoint(Request(request.environ))
+
+    return app.test_client()
+
+
+def fails(error: Exception) -> Callable[[DeliveryTask], None]:
+    def deliver(_: DeliveryTask) -> None:
+        raise error
+
+    return deliver
+
+
+def test_a_task_is_carried_and_acknowledged() -> None:
+    carried: list[DeliveryTask] = []
+    answer = client(carried.append).post("/", data=TASK.body(), headers=SECRET)
+    assert (answer.status_code, carried) == (200, [TASK])
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(Unavailable("the disk is full"), 503), (RuntimeError("secret detail"), 500)]
+)
+def test_what_could_not_be_recorded_comes_again_and_tells_nothing(
+    error: Exception, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = client(fails(error)).post("/", data=TASK.body(), headers={**SECRET, "X-CloudTasks-TaskName": "t1"})
+    assert answer.status_code == status
+    assert "secret detail" not in answer.text
+    logged = capsys.readouterr().err
+    assert '"task": "t1"' in logged
+    assert logged.count("\n") == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer sécret"}])
+def test_nobody_else_may_push(headers: dict[str, str]) -> None:
+    carried: list[DeliveryTask] = []
+    assert client(carried.append).post("/", data=TASK.body(), headers=headers).status_code == 401
+    assert carried == []
+
+
+def test_garbage_is_no_task() -> None:
+    pushed = client(fails(AssertionError("never called")))
+    assert pushed.post("/", data=b"garbage", headers=SECRET).status_code == 500
+    assert pushed.get("/", headers=SECRET).status_code == 405
