@@ -53,6 +53,9 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_RETRY_SCHEDULE": "soon",
         "POSTROOM_TIMEOUTS": "lunch=1h",
         "POSTROOM_ON_UNKNOWN": "guess",
+        "POSTROOM_CA_FILE": "/nowhere.pem",
+        "POSTROOM_PUBLIC_URL": "foo",
+        "POSTROOM_BOOTSTRAP_KEY": "short",
     }
     with pytest.raises(SettingsError) as error:
         Settings.from_environment(bad)
@@ -64,7 +67,7 @@ def test_every_problem_is_named_at_once() -> None:
     [
         ({"POSTROOM_LEASE": "700s"}, "two workers could send"),
         ({"POSTROOM_FUNCTION_TIMEOUT": "10s"}, "60s at least"),
-        ({"POSTROOM_SEAL_PUBLIC": "x"}, "set together"),
+        ({"POSTROOM_SEAL_PRIVATE": "x"}, "must be set too"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], problem: str) -> None:
@@ -73,7 +76,7 @@ def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], 
 
 
 def test_no_secret_is_shown() -> None:
-    settings = Settings.from_environment({"POSTROOM_BOOTSTRAP_KEY": "pr_secret", "POSTROOM_API_KEY": "pr_other"})
+    settings = Settings.from_environment({"POSTROOM_BOOTSTRAP_KEY": "pr_secret_secret", "POSTROOM_API_KEY": "pr_other"})
     assert "pr_" not in repr(settings)
 
 
@@ -81,7 +84,9 @@ def test_a_file_names_settings_without_their_prefix(tmp_path: Path) -> None:
     path = tmp_path / "postroom.toml"
     path.write_text('listen = "127.0.0.1:9000"\nretry_schedule = "1m"\n')
     assert from_file(path) == {"POSTROOM_LISTEN": "127.0.0.1:9000", "POSTROOM_RETRY_SCHEDULE": "1m"}
-    path.write_text('listen = 5\nlisten_on = "x"\n')
+    path.write_text('smtp_port = 2525\nretry_schedule = ["1m", "5m"]\n')
+    assert from_file(path) == {"POSTROOM_SMTP_PORT": "2525", "POSTROOM_RETRY_SCHEDULE": "1m,5m"}
+    path.write_text('listen = true\nlisten_on = "x"\n')
     with pytest.raises(SettingsError) as error:
         from_file(path)
     assert len(error.value.problems) == 2

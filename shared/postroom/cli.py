@@ -21,6 +21,8 @@ import click
 from postroom import settings as settings_
 from postroom.settings import Settings, SettingsError
 
+DELAYED = "delivery_delayed"
+
 Variables = dict[str, str]
 Command = Callable[..., Any]
 
@@ -31,23 +33,35 @@ def main() -> None:
     """postroom: JSON over HTTPS in, one SMTP session out, and every word of it kept."""
 
 
-def with_settings(command: Command) -> Command:
-    """A `--config FILE` and a flag for each setting; the command gets them as variables by name."""
+def with_settings(*only: str) -> Callable[[Command], Command]:
+    """A `--config FILE` and a flag for each setting, or for those named; the command gets them as variables by name.
 
-    def run(config: Path | None, **given: Any) -> Any:
+    The command's own options come first in its help.
+    """
+
+    def decorate(command: Command) -> Command:
         names = {setting.name: setting.variable for setting in settings_.every_setting()}
-        flags = {names[name]: value for name, value in given.items() if name in names and value is not None}
-        rest = {name: value for name, value in given.items() if name not in names}
-        with reported():
-            return command({**(settings_.from_file(config) if config else {}), **_environment(), **flags}, **rest)
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
-    run.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click keeps options there
-    for setting in reversed(settings_.every_setting()):
-        if not setting.secret:  # a secret on a command line can be read by everybody on the machine
-            flag = "--" + setting.name.replace("_", "-")
-            run = click.option(flag, setting.name, help=f"{setting.meaning} [{setting.default}]")(run)
-    return click.option("--config", type=click.Path(path_type=Path), help="a TOML file of settings")(run)
+        def run(config: Path | None, **given: Any) -> Any:
+            flags = {names[name]: value for name, value in given.items() if name in names and value is not None}
+            rest = {name: value for name, value in given.items() if name not in names}
+            with reported():
+                return command({**(settings_.from_file(config) if config else {}), **_environment(), **flags}, **rest)
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        options: Command = click.option("--config", type=click.Path(path_type=Path), help="a TOML file of settings")(
+            run
+        )
+        for setting in reversed(settings_.every_setting()):
+            # A secret on a command line can be read by everybody on the machine.
+            if not setting.secret and (not only or setting.name in only):
+                flag = "--" + setting.name.replace("_", "-")
+                options = click.option(flag, setting.name, help=f"{setting.meaning} [{setting.default}]")(options)
+        own = getattr(command, "__click_params__", [])
+        run.__click_params__ = [*run.__click_params__, *own]  # type: ignore[attr-defined]  # where click keeps options
+        return options
+
+    return decorate
 
 
 def _environment() -> Variables:
@@ -75,37 +89,56 @@ class reported:  # noqa: N801  it reads as a statement
 
 
 @main.command()
-@with_settings
+@with_settings()
 @click.option("--quiet", is_flag=True, help="don't print each conversation")
 def dev(variables: Variables, *, quiet: bool) -> None:
     """Run everything on this machine, with a destination server that catches every letter."""
-    from postroom.house import development
-
+    try:
+        from postroom.house import development
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"`dev` needs the package {error.name}: pip install 'postroom[dev]'") from error
+    warn()
     with reported():
         sys.exit(development.run(variables, quiet=quiet))
 
 
 @main.command()
-@with_settings
+@with_settings()
 def serve(variables: Variables) -> None:
     """Run everything on this machine, for production: real routes, several workers."""
     from postroom import wiring
-    from postroom.house.supervisor import Supervisor, house, wait_until_free
+    from postroom.house.supervisor import Supervisor, house, in_url, listening_at
 
     settings = wiring.prepare(Settings.from_environment(variables))
-    host, port = settings.listen
-    wait_until_free(host, port)
-    children = house(host, port, {**variables, **settings.secrets()}, workers=os.cpu_count() or 1, threads=32)
-    supervisor = Supervisor(children)
+    host, port = listening_at(settings.listen)
+    warn(settings)
+    variables = {**variables, **settings.secrets(), "POSTROOM_LISTEN": f"{in_url(host)}:{port}"}
+    supervisor = Supervisor(house(host, port, variables, workers=os.cpu_count() or 1, threads=32))
     on_stop(supervisor.stop)
     try:
         supervisor.start()
         supervisor.wait_until_ready(host, port)
-        click.echo(f"postroom answers on {settings.url}")
+        if not supervisor.stopping:
+            routes = ", ".join(f"{route.match} by {route.name}" for route in settings.routes.table)
+            click.echo(f"postroom answers on http://{in_url(host)}:{port} as {settings.helo}, data in {settings.data}")
+            click.echo(f"postroom carries {routes}; senders: {settings.verified_senders}")
         while not supervisor.stopping:
             supervisor.tend()
+        click.echo("postroom is stopping: sessions under way may end, 35 s at most")
     finally:
         supervisor.end()
+    click.echo("postroom has stopped")
+
+
+def warn(settings: Settings | None = None) -> None:
+    """Say what can't be meant, and goes on all the same."""
+    for name in settings_.unknown(os.environ):
+        click.echo(f"postroom: {name} is set, and there is no such setting", err=True)
+    if settings is not None and "." not in settings.helo and not settings.helo.startswith("["):
+        click.echo(
+            f"postroom: POSTROOM_HELO is {settings.helo!r}, which is no full host name; many servers refuse that",
+            err=True,
+        )
 
 
 def on_stop(stop: Callable[[], None]) -> None:
@@ -117,7 +150,7 @@ def on_stop(stop: Callable[[], None]) -> None:
 
 
 @main.command()
-@with_settings
+@with_settings("listen", "public_url")
 @click.option("--from", "sender", required=True)
 @click.option("--to", multiple=True, required=True)
 @click.option("--cc", multiple=True)
@@ -136,12 +169,20 @@ def send(variables: Variables, *, idempotency_key: str | None, wait: bool, as_js
     headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
     answer = client.call("POST", "/emails", _body(**letter), **headers)
     click.echo(json.dumps(answer) if as_json else answer["id"])
-    while wait:
-        email = client.call("GET", f"/emails/{answer['id']}")
-        if email["last_event"] not in ("queued", "scheduled", "delivery_delayed"):
-            _show(client, answer["id"])
-            break
+    if wait:
+        _wait(client, answer["id"])
+
+
+def _wait(client: Any, email_id: str) -> None:
+    """Show the letter when nothing is left to do for it; the exit status says whether all of it was delivered."""
+    told = "queued"
+    while (event := client.call("GET", f"/emails/{email_id}")["last_event"]) in ("queued", "scheduled", DELAYED):
+        if event != told:
+            click.echo("refused for now; it will be tried again" if event == DELAYED else event, err=True)
+            told = event
         time.sleep(0.2)
+    _show(client, email_id)
+    sys.exit(0 if event == "delivered" else 1)
 
 
 def _body(*, sender: str, text: str | None, attach: tuple[Path, ...], **rest: Any) -> dict[str, Any]:
@@ -159,7 +200,7 @@ def _body(*, sender: str, text: str | None, attach: tuple[Path, ...], **rest: An
 
 
 @main.command()
-@with_settings
+@with_settings("listen", "public_url")
 @click.argument("email_id")
 @click.option("--json", "as_json", is_flag=True, help="print the API's answers")
 def show(variables: Variables, *, email_id: str, as_json: bool) -> None:
@@ -199,7 +240,7 @@ def keys() -> None:
 
 
 @keys.command("create")
-@with_settings
+@with_settings("data")
 @click.option("--name", default="postroom keys create")
 @click.option("--permission", type=click.Choice(["full_access", "sending_access"]), default="full_access")
 @click.option("--json", "as_json", is_flag=True)
@@ -219,15 +260,15 @@ def keys_create(variables: Variables, *, name: str, permission: str, as_json: bo
 
 
 @keys.command("list")
-@with_settings
+@with_settings("data")
 def keys_list(variables: Variables) -> None:
     """List the API keys, without their tokens."""
-    for _, document in _documents(variables, "api_key"):
+    for _, document in sorted(_documents(variables, "api_key"), key=lambda item: str(item[1]["created_at"])):
         click.echo(f"{document['id']}  {document['permission']:<15} {document['created_at']}  {document['name']}")
 
 
 @keys.command("revoke")
-@with_settings
+@with_settings("data")
 @click.argument("key_id")
 def keys_revoke(variables: Variables, *, key_id: str) -> None:
     """Revoke an API key by its id. Running functions notice within POSTROOM_CACHE."""
@@ -247,7 +288,7 @@ def domains() -> None:
 
 
 @domains.command("add")
-@with_settings
+@with_settings("data")
 @click.argument("name")
 @click.option("--selector", default="postroom", help="the DKIM selector")
 @click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="a private key to sign with, PEM")
@@ -260,13 +301,30 @@ def domains_add(variables: Variables, *, name: str, selector: str, key_file: Pat
         domain = wiring.add_domain(settings, name, selector, key_file.read_bytes() if key_file else None)
     except ValueError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Letters from {domain.name} are taken and signed. Publish this TXT record, or the signature is void:\n")
-    for key in domain.keys:
-        click.echo(f"{key.selector}._domainkey.{domain.name}  {key.record}")
+    click.echo(f"Letters from {domain.name} are taken and signed. Publish this TXT record, or the signature is void")
+    click.echo("(a zone file wants it in quoted strings of 255 octets at most; a provider's form takes it whole):\n")
+    _records(domain.record())
+
+
+@domains.command("show")
+@with_settings("data")
+@click.argument("name")
+def domains_show(variables: Variables, *, name: str) -> None:
+    """Print the records to publish for a sending domain."""
+    for known, document in _documents(variables, "domain"):
+        if known == name.lower():
+            _records(document)
+            return
+    raise click.ClickException(f"{name} is not a sending domain here; `postroom domains list` names them")
+
+
+def _records(domain: Any) -> None:
+    for key in domain["keys"]:
+        click.echo(f"{key['selector']}._domainkey.{domain['name']}  {key['record']}")
 
 
 @domains.command("list")
-@with_settings
+@with_settings("data")
 def domains_list(variables: Variables) -> None:
     """List the sending domains with their selectors."""
     for name, document in _documents(variables, "domain"):
@@ -285,20 +343,23 @@ def _documents(variables: Variables, kind: str) -> list[tuple[str, Any]]:
 
 
 @main.command()
-@with_settings
+@with_settings()
 @click.option("--markdown", is_flag=True, help="print the table of the README")
 def config(variables: Variables, *, markdown: bool) -> None:
     """Print the settings in effect, and check them."""
     if markdown:
         click.echo(settings_table(), nl=False)
         return
-    Settings.from_environment(variables)
+    settings = Settings.from_environment(variables)
+    warn(settings)
     for setting in settings_.every_setting():
         value = variables.get(setting.variable)
         shown = "(set)" if value and setting.secret else value
         if setting.variable == "POSTROOM_ROUTES" and value:
             shown = re.sub(r"://[^/@\s\"]*@", "://(credentials)@", value)
-        click.echo(f"{setting.variable}={shown}" if shown else f"{setting.variable}  # {setting.default}")
+        if setting.variable == "POSTROOM_HELO" and not value:
+            shown = f"{settings.helo}  # the host's own name"
+        click.echo(f"{setting.variable}={shown}" if shown else f"{setting.variable}  # default: {setting.default}")
 
 
 def settings_table() -> str:

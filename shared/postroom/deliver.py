@@ -8,15 +8,16 @@ comes again, and a task that finds its work done puts again what should follow a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from postroom.account.seal import SealError
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order
 from postroom.delivery.settlement import Settlement, outcome_of
-from postroom.delivery.status import OPEN, Outcome
+from postroom.delivery.status import Outcome
 from postroom.delivery.submission import Attempt, DeliveryTask, Franking, Lease, Parcel, ParcelRef, Submission
-from postroom.message.dkim import SigningKey, sign
+from postroom.message.dkim import SigningKey, UnusableKey, sign
 from postroom.message.letter import Letter
 from postroom.message.mime import UnsendableLetter, render
 from postroom.ports import (
@@ -38,6 +39,7 @@ from postroom.ports import (
 from postroom.smtp.commands import MailFrom, RcptTo, UnsafeCommand
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.security import Security
+from postroom.smtp.transcript import escaped
 from postroom.smtp.verdict import Fate, Verdict
 
 MOST_DEATHS = 8  # workers in a row that may die with a letter before it is parked as `failed`
@@ -72,6 +74,8 @@ class Deliver:
     lease: timedelta
     session_seconds: float  # what one task may take, well within the lease
     smtp_port: int = 25
+    told: Callable[[Attempt], None] = lambda _: None  # called with each attempt once it is recorded
+    unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
     def __call__(self, task: DeliveryTask) -> None:
         deadline = self.monotonic() + self.session_seconds
@@ -81,7 +85,7 @@ class Deliver:
 
         def mails() -> Iterator[Mail]:
             for ref in refs:
-                mail = self._open(ref, opened)
+                mail = self._open(task, ref, opened)
                 if mail is not None:
                     yield mail
 
@@ -135,19 +139,33 @@ class Deliver:
 
     # Claiming.
 
-    def _open(self, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
+    def _open(self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
         """The parcel's letter, claimed and ready to go, or None where there is nothing to carry."""
-        stored = self.submissions.letter(ref.submission)
-        if stored is None:
-            return None  # erased: nobody waits for it any more
-        letter = Letter.unpack(stored)
-        keys = self.signing(letter.sender.domain)
+        remembered = self.unrecorded.pop(f"{ref.submission}/{ref.number}", None)
+        if remembered is not None:
+            self._record(*remembered)
+            return None
+        letter, keys, trouble = self._letter(ref)
         now = self.clock()
         lease = Lease(self.holder, now, now + self.lease)
-        franking = Franking(letter.sender.domain, tuple(key.selector for key in keys))
+        franking = None
+        if letter is not None and trouble is None:
+            franking = Franking(letter.sender.domain, tuple(key.selector for key in keys))
         match self.submissions.claim(ref, lease, franking):
             case Claimed(submission, parcel, taken_over):
-                return self._franked(_Opened(submission, parcel), letter, keys, taken_over, opened)
+                ours = _Opened(submission, parcel)
+                if (parcel.route, parcel.destination) != (task.route, task.destination) or not parcel.due(now):
+                    # The record says where a letter goes and when, not whoever brings it.
+                    self._record(self._settlement(ours).put_back(parcel), None)
+                    return None
+                ending = self._ending(ours, taken_over)
+                if ending is not None:
+                    self._record(ending, None)
+                    return None
+                if letter is None or trouble is not None:
+                    self._give_back(ours, trouble or "The letter is gone from its store", lost=letter is None)
+                    return None
+                return self._franked(ours, letter, keys, opened)
             case Live(parcel, until):
                 # Its holder may be dead: look again. Another name, or the task under way would swallow this one.
                 self.schedule.put(parcel.task(ref.generation + 1), until)
@@ -157,32 +175,50 @@ class Deliver:
                 self._put_next(parcel)
         return None
 
-    def _franked(
-        self,
-        ours: _Opened,
-        letter: Letter,
-        keys: tuple[SigningKey, ...],
-        taken_over: bool,
-        opened: dict[int, _Opened],
-    ) -> Mail | None:
-        submission, parcel = ours.submission, ours.parcel
-        ending = self._ending(submission, parcel, taken_over)
-        if ending is not None:
-            self._record(ending, None)
-            return None
+    def _letter(self, ref: ParcelRef) -> tuple[Letter | None, tuple[SigningKey, ...], str | None]:
+        """The letter and the keys that sign it, and what is wrong with either."""
+        stored = self.submissions.letter(ref.submission)
+        if stored is None:
+            return None, (), None
         try:
-            mail = self._mail(submission, parcel, letter, keys)
+            letter = Letter.unpack(stored)
+        except ValueError as error:
+            return None, (), f"The stored letter is damaged: {error}"
+        try:
+            return letter, self.signing(letter.sender.domain), None
+        except (SealError, UnusableKey) as error:
+            return letter, (), f"The key of {letter.sender.domain} can't sign: {error}"
+
+    def _give_back(self, ours: _Opened, note: str, *, lost: bool) -> None:
+        """Settle a parcel whose letter can't go out: for good where it is lost, else for a later try."""
+        now = self.clock()
+        if lost:
+            failed = self._settlement(ours).failed(ours.parcel, "letter_lost")
+            self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, now, note))
+            return
+        verdicts = tuple(
+            Verdict(each.address, Fate.DEFERRED, note=note, cause="signing") for each in ours.parcel.due(now)
+        )
+        self._settle(ours, Carried(verdicts=verdicts, note=note))
+
+    def _franked(
+        self, ours: _Opened, letter: Letter, keys: tuple[SigningKey, ...], opened: dict[int, _Opened]
+    ) -> Mail | None:
+        try:
+            mail = self._mail(ours.submission, ours.parcel, letter, keys)
         except (UnsendableLetter, UnsafeCommand) as error:
-            now = self.clock()
-            failed = Settlement(submission, self.policy, now).failed(parcel, "unsendable")
-            self._record(failed, self._attempt(parcel, Outcome.NOT_ATTEMPTED, now, str(error)))
+            failed = self._settlement(ours).failed(ours.parcel, "unsendable")
+            self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, self.clock(), str(error)))
             return None
         opened[id(mail)] = ours
         return mail
 
-    def _ending(self, submission: Submission, parcel: Parcel, taken_over: bool) -> Parcel | None:
+    def _settlement(self, ours: _Opened, mx: str | None = None) -> Settlement:
+        return Settlement(ours.submission, self.policy, self.clock(), mx)
+
+    def _ending(self, ours: _Opened, taken_over: bool) -> Parcel | None:
         """The settled parcel where a claimed one must not be attempted any more."""
-        settlement = Settlement(submission, self.policy, self.clock())
+        submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
         if taken_over and submission.on_unknown == "hold":
             return settlement.held(parcel)
         if parcel.deaths >= MOST_DEATHS:
@@ -201,7 +237,7 @@ class Deliver:
         octets = render(letter, message_id=submission.message_id, date=submission.date, seed=submission.id)
         # RFC 6376 §3.5, x=: a copy that is delivered last of all must still verify.
         expires = submission.date + self.policy.give_up_after + timedelta(days=4)
-        recipients = tuple(each.address for each in parcel.recipients if each.status in OPEN)
+        recipients = tuple(each.address for each in parcel.due(self.clock()))
         for command in (MailFrom(submission.return_path), *map(RcptTo, recipients)):
             command.encode()
         return Mail(
@@ -215,9 +251,8 @@ class Deliver:
     # Settling.
 
     def _settle(self, ours: _Opened, carried: Carried) -> None:
-        now = self.clock()
-        settlement = Settlement(ours.submission, self.policy, now, carried.mx)
-        parcel = settlement.settled(ours.parcel, carried.verdicts)
+        settlement = self._settlement(ours, carried.mx)
+        now, parcel = settlement.now, settlement.settled(ours.parcel, carried.verdicts)
         notes = (verdict.note for verdict in carried.verdicts if verdict.note)
         attempt = self._attempt(ours.parcel, outcome_of(carried.verdicts), now, carried.note or next(notes, None))
         self._record(
@@ -243,7 +278,7 @@ class Deliver:
             started_at=parcel.lease.since if parcel.lease else now,
             finished_at=now,
             outcome=outcome,
-            note=note,
+            note=note and escaped(note),  # it may quote what a server said
         )
 
     def _record(self, parcel: Parcel, attempt: Attempt | None) -> None:
@@ -254,9 +289,13 @@ class Deliver:
                 break
             except Unavailable:
                 if pause is None:
+                    # The task comes again; while this process lives it need not guess how the attempt ended.
+                    self.unrecorded[parcel.key] = (parcel, attempt)
                     raise
                 self.pause(pause)
         if ours:  # else somebody took it over, and what comes next is theirs to put
+            if attempt is not None:
+                self.told(attempt)
             self._put_next(parcel)
 
     def _put_next(self, parcel: Parcel) -> None:

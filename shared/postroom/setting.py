@@ -33,6 +33,9 @@ class Setting:
         return self.variable.removeprefix("POSTROOM_").lower()
 
 
+SHORTEST_KEY = 16
+SHORTEST = timedelta(milliseconds=100)  # nothing that postroom waits for is sooner
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -43,8 +46,16 @@ def duration(text: str) -> timedelta:
     return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
 
 
+def positive(text: str) -> timedelta:
+    """A duration that isn't nothing."""
+    read = duration(text)
+    if read < SHORTEST:
+        raise ValueError(f"{text!r} is too short: it must be {SHORTEST / timedelta(milliseconds=1):.0f}ms at least")
+    return read
+
+
 def durations(text: str) -> tuple[timedelta, ...]:
-    return tuple(duration(part) for part in text.split(","))
+    return tuple(positive(part) for part in text.split(","))
 
 
 def timeouts(text: str) -> Timeouts:
@@ -52,7 +63,7 @@ def timeouts(text: str) -> Timeouts:
     known = {"connect", "greeting", "command", "data", "final"}
     if set(parts) - known:
         raise ValueError(f"{', '.join(sorted(set(parts) - known))}: the phases are {', '.join(sorted(known))}")
-    return Timeouts(**{phase: duration(value).total_seconds() for phase, value in parts.items()})
+    return Timeouts(**{phase: positive(value).total_seconds() for phase, value in parts.items()})
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -71,10 +82,10 @@ def port(text: str) -> int:
 
 
 def address(text: str) -> tuple[str, int]:
-    host, colon, number = text.strip().rpartition(":")
-    if not colon or not host:
-        raise ValueError(f"{text!r} is not host:port")
-    return host.strip("[]"), 0 if number == "0" else port(number)
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):([0-9]+)", text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not host:port, with an IPv6 address in brackets")
+    return match[1] or match[2], 0 if match[3] == "0" else port(match[3])
 
 
 def resolvers(text: str) -> tuple[tuple[str, int], ...]:
@@ -107,6 +118,29 @@ def routes(text: str) -> Routes:
     except OSError as error:
         raise ValueError(f"the routes file {text} can't be read: {error.strerror}") from error
     return parse_routes(table, os.environ)
+
+
+def url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text.strip()):
+        raise ValueError(f"{text!r} is not an address that begins with http:// or https://")
+    return text.strip()
+
+
+def key(text: str) -> str:
+    if len(text.strip()) < SHORTEST_KEY:
+        raise ValueError(f"an API key must have {SHORTEST_KEY} characters at least, or it can be guessed")
+    return text.strip()
+
+
+def certificates(text: str) -> str:
+    """A PEM file with at least one certificate."""
+    try:
+        pem = Path(text).read_text("ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{text} can't be read as a PEM file: {error}") from error
+    if "-----BEGIN CERTIFICATE-----" not in pem:
+        raise ValueError(f"{text} holds no certificate in PEM")
+    return text
 
 
 def some(text: str) -> str:

@@ -21,16 +21,20 @@ from postroom.setting import (
     Network,
     Setting,
     address,
+    certificates,
     duration,
     durations,
     host_name,
+    key,
     networks,
     one_of,
     port,
+    positive,
     resolvers,
     routes,
     some,
     timeouts,
+    url,
 )
 from postroom.smtp.timeouts import Timeouts
 
@@ -95,7 +99,13 @@ class Settings:
         "networks that may be dialled although not public, comma separated CIDR",
         networks,
     )
-    ca_file: str | None = _setting("POSTROOM_CA_FILE", None, "the system's", "roots for verified TLS, a PEM file", some)
+    ca_file: str | None = _setting(
+        "POSTROOM_CA_FILE",
+        None,
+        "the system's; in `dev` the catch-all server's own",
+        "roots for verified TLS, a PEM file",
+        certificates,
+    )
     retry_schedule: tuple[timedelta, ...] = _setting(
         "POSTROOM_RETRY_SCHEDULE",
         RetryPolicy().delays,
@@ -108,7 +118,7 @@ class Settings:
         RetryPolicy().give_up_after,
         "3d",
         "then a deferred recipient becomes `expired`",
-        duration,
+        positive,
     )
     timeouts: Timeouts = _setting(
         "POSTROOM_TIMEOUTS",
@@ -137,11 +147,18 @@ class Settings:
     lease: timedelta = _setting(
         "POSTROOM_LEASE", timedelta(seconds=840), "840s", "how long a claim holds; longer than a function", duration
     )
+    log: str = _setting(
+        "POSTROOM_LOG",
+        "attempts",
+        "attempts; in `dev` errors",
+        "`attempts`: a line of JSON for each attempt; `errors`: only what went wrong",
+        one_of("attempts", "errors"),
+    )
     cache: timedelta = _setting(
         "POSTROOM_CACHE", timedelta(seconds=30), "30s", "how long keys and domains may be remembered", duration
     )
     public_url: str | None = _setting(
-        "POSTROOM_PUBLIC_URL", None, "the address it answers on", "where `send` and `show` find the API", some
+        "POSTROOM_PUBLIC_URL", None, "the address it answers on", "where `send` and `show` find the API", url
     )
     return_path_domain: str | None = _setting(
         "POSTROOM_RETURN_PATH_DOMAIN",
@@ -165,7 +182,7 @@ class Settings:
         secret=True,
     )
     bootstrap_key: str | None = _setting(
-        "POSTROOM_BOOTSTRAP_KEY", None, "none", "an API key that exists from the start", some, secret=True
+        "POSTROOM_BOOTSTRAP_KEY", None, "none", "an API key that exists from the start", key, secret=True
     )
     api_key: str | None = _setting(
         "POSTROOM_API_KEY", None, "none", "the key that `send` and `show` use", some, secret=True
@@ -210,9 +227,8 @@ class Settings:
                     values[each.name] = setting.parse(texts[setting.variable])
                 except RoutesError as error:
                     problems.append(f"{setting.variable}: {error}")
-                except ValueError as error:
-                    shown = "it can't be read" if setting.secret else str(error)
-                    problems.append(f"{setting.variable}: {shown}")
+                except ValueError as error:  # the readers of secrets don't repeat them
+                    problems.append(f"{setting.variable}: {error}")
         if not problems:
             values.setdefault("helo", _own_name())
             made = cls(**values)
@@ -227,8 +243,8 @@ class Settings:
             problems.append("POSTROOM_LEASE must be longer than POSTROOM_FUNCTION_TIMEOUT, or two workers could send")
         if self.function_timeout < timedelta(seconds=60):
             problems.append("POSTROOM_FUNCTION_TIMEOUT must be 60s at least: a session needs time to end well")
-        if bool(self.seal_public) != bool(self.seal_private) and self.cloud == "local":
-            problems.append("POSTROOM_SEAL_PUBLIC and POSTROOM_SEAL_PRIVATE must be set together on one machine")
+        if self.seal_private and not self.seal_public:
+            problems.append("POSTROOM_SEAL_PRIVATE opens what is sealed to POSTROOM_SEAL_PUBLIC, which must be set too")
         return problems
 
 
@@ -252,10 +268,25 @@ def from_file(path: Path) -> dict[str, str]:
         raise SettingsError([f"{path} is not TOML: {error}"]) from error
     known = {setting.name: setting.variable for setting in every_setting()}
     problems = [f"{path}: {name} is not a setting" for name in table if name not in known]
-    problems += [f"{path}: {name} must be a string" for name, value in table.items() if not isinstance(value, str)]
+    texts = {name: _text(value) for name, value in table.items()}
+    problems += [f"{path}: {name} must be a string, a number or a list" for name, text in texts.items() if text is None]
     if problems:
         raise SettingsError(problems)
-    return {known[name]: value for name, value in table.items()}
+    return {known[name]: text for name, text in texts.items() if text is not None}
+
+
+def unknown(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none: most likely mistyped."""
+    known = {setting.variable for setting in every_setting()}
+    return sorted(name for name in environment if name.startswith("POSTROOM_") and name not in known)
+
+
+def _text(value: object) -> str | None:
+    """A value of a settings file, as it would stand in the environment."""
+    if isinstance(value, list):
+        parts = [_text(each) for each in value]
+        return None if None in parts else ",".join(part for part in parts if part is not None)
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _own_name() -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from postroom.smtp.transcript import escaped
+
 _COLOURS = {
     "accepted": "green",
     "delivered": "green",
@@ -33,7 +35,7 @@ class Terminal:
         self.console = console or Console(highlight=False, soft_wrap=True)
 
     def line(self, text: str = "", style: str = "") -> None:
-        self.console.print(Text(text, style=style))
+        self.console.print(Text("\n".join(map(escaped, text.split("\n"))), style=style))
 
     def email(self, email: Mapping[str, Any]) -> None:
         """An answer of GET /emails/{id}."""
@@ -74,7 +76,7 @@ class Terminal:
             client = said["from"] == "client"
             text = Text(f"  {said['at_ms']:>9.1f} ", "dim")
             text.append("C " if client else "S ", "bold")
-            text.append(said["line"], "cyan" if client else _reply_colour(said["line"]))
+            text.append(escaped(said["line"]), "cyan" if client else _reply_colour(said["line"]))
             self.console.print(text)
 
 

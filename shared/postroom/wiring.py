@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +19,8 @@ from uuid import uuid4
 from postroom.accept import Accept, deployment_secret
 from postroom.account.domain import DkimKey, SendingDomain
 from postroom.deliver import Deliver
-from postroom.delivery.submission import SubmissionId
+from postroom.delivery.status import Outcome
+from postroom.delivery.submission import Attempt, SubmissionId
 from postroom.ports import Directory, Schedule, Submissions
 from postroom.remembered import Remembered
 from postroom.settings import Settings
@@ -123,7 +126,29 @@ def delivering(settings: Settings) -> Deliver:
         lease=settings.lease,
         session_seconds=(settings.function_timeout - MARGIN).total_seconds(),
         smtp_port=settings.smtp_port,
+        told=log_attempt if settings.log == "attempts" else lambda _: None,
     )
+
+
+def log_attempt(attempt: Attempt) -> None:
+    """One line of JSON on standard output, which the log collectors of every home understand."""
+    took = attempt.finished_at - attempt.started_at
+    line = {
+        "severity": "INFO" if attempt.outcome in (Outcome.ACCEPTED, Outcome.NOT_ATTEMPTED) else "WARNING",
+        "time": attempt.finished_at.isoformat(timespec="milliseconds"),
+        "message": f"attempt {attempt.number} to {attempt.destination}: {attempt.outcome}",
+        "email_id": attempt.submission,
+        "attempt_id": attempt.id,
+        "destination": attempt.destination,
+        "route": attempt.route,
+        "mx": attempt.mx,
+        "outcome": attempt.outcome,
+        "reply": next((each.text for each in reversed(attempt.transcript) if each.speaker == "server"), None),
+        "note": attempt.note,
+        "took_ms": round(took / timedelta(milliseconds=1)),
+    }
+    sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
+    sys.stdout.flush()
 
 
 def submit_app(settings: Settings) -> Flask:
@@ -176,24 +201,32 @@ def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
 def add_domain(settings: Settings, name: str, selector: str, pem: bytes | None) -> SendingDomain:
     """Keep a domain, verified by whoever may run this, with its DKIM key sealed.
 
-    Without `pem` an RSA key is made. Raises ValueError where the name or the key can't be used.
+    Without `pem` an RSA key is made. Raises ValueError where the name or the key can't be used, or where the
+    domain has a key under this selector: another one in its place would void every signature until DNS follows.
     """
     from postroom.account.seal import seal
     from postroom.message.address import Mailbox
     from postroom.message.dkim import SigningKey, new_key, record
 
-    domain = Mailbox.parse(f"postmaster@{name}").domain
+    try:
+        domain = Mailbox.parse(f"postmaster@{name}").domain
+    except ValueError as error:
+        raise ValueError(f"{name!r} can't be a sending domain: {error}") from error
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", selector):
         raise ValueError(f"{selector!r} can't be a DKIM selector: it must be one label of a domain name")
+    directory = home(settings).directory
+    stored = directory.get("domain", domain)
+    known = SendingDomain.from_record(stored) if stored else SendingDomain(str(uuid4()), domain, True, clock())
+    if any(each.selector == selector for each in known.keys):
+        raise ValueError(
+            f"{domain} has a key under the selector {selector!r} already: `postroom domains show {domain}` prints its "
+            "record. To sign with another key as well, add it under another --selector."
+        )
     pem = pem or new_key("rsa")
     _, text = record(SigningKey.load(domain, selector, pem))
     purpose = DkimKey(selector, "", text).purpose(domain)
     key = DkimKey(selector, seal(pem, settings.seal_public or "", purpose), text)
-    directory = home(settings).directory
-    stored = directory.get("domain", domain)
-    known = SendingDomain.from_record(stored) if stored else SendingDomain(str(uuid4()), domain, True, clock())
-    others = tuple(each for each in known.keys if each.selector != selector)
-    made = replace(known, verified=True, keys=(*others, key))
+    made = replace(known, verified=True, keys=(*known.keys, key))
     directory.put("domain", domain, made.record())
     return made
 

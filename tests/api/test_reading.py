@@ -180,8 +180,9 @@ def test_an_attempt_has_exactly_these_members(office: Office) -> None:
 @pytest.mark.parametrize("id_", [UNKNOWN, "1", "x" * 300, f"{{{UNKNOWN}}}", UNKNOWN.replace("-", ""), "é", "%00"])
 @pytest.mark.parametrize("rest", ["", "/attempts"])
 def test_an_id_that_is_unknown_or_none(office: Office, id_: str, rest: str) -> None:
-    answered = office.get(f"/emails/{id_}{rest}")
-    assert problem(answered) == (404, "not_found", "There is no email with this id.")
+    status, name, message = problem(office.get(f"/emails/{id_}{rest}"))
+    assert (status, name) == (404, "not_found")
+    assert message == ("There is no email with this id." if id_ == UNKNOWN else "There is nothing at this path.")
 
 
 def test_an_id_may_be_written_in_upper_case(office: Office) -> None:

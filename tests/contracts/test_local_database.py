@@ -223,3 +223,13 @@ def test_a_forked_process_opens_connections_of_its_own(database: Database, tmp_p
     with started(tmp_path, "fork") as parent:
         assert heard(parent) == "done"
     assert [key for key, _ in LocalDirectory(database).list("key")] == ["child", "parent", "parent again"]
+
+
+def test_nobody_else_may_read_what_is_kept(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # a folder that was there before
+    database = Database(tmp_path)
+    database.prepare()
+    database.write(lambda connection: connection.execute("PRAGMA user_version").fetchall())
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("postroom.sqlite3*")}
+    database.close()
+    assert set(modes.values()) == {0}, modes

@@ -73,6 +73,7 @@ def test_a_domain_without_a_route_is_an_error() -> None:
         ("[[route]]\ntls = true", "must be a string"),
         ('[[route]]\nclass = "Not A Queue"', "class must be"),
         ('[[route]]\nname="a"\n[[route]]\nname="a"', "two routes"),
+        ('[[route]]\nmatch = "bob@example.net"', "match must be a domain"),
         ("[[route]]\nsessions = 0", "sessions must be"),
         ('[[route]]\nsessions = "4"', "sessions must be"),
         ("[[route]]\nrate = true", "rate must be"),

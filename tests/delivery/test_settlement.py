@@ -69,6 +69,32 @@ def test_not_attempted_costs_no_attempt_and_goes_again_at_once() -> None:
     assert (done.recipients[0].status, done.next_attempt_at) == (Status.QUEUED, NOON)
 
 
+def test_who_was_not_asked_about_stays_as_he_was() -> None:
+    done = settled(verdict(0, Fate.DEFERRED, 450, "later"), verdict(1, Fate.NOT_ATTEMPTED, 452, "too many"))
+    later, waiting = done.recipients
+    assert [each.address for each in done.due(NOON)] == [waiting.address]
+    again = done.claimed(Lease("me", NOON, NOON), None)
+    next_ = Settlement(SUBMISSION, RetryPolicy(), NOON).settled(again, [verdict(1, Fate.DEFERRED, 451, "no")])
+    assert next_.recipients[0] == later
+    assert next_.recipients[1].status is Status.DEFERRED
+    assert next_.next_attempt_at == NOON + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("2.0.0 Ok: queued as 4bGx2z", "4bGx2z"),
+        ("OK id=1tFabc-0001-2D", "1tFabc-0001-2D"),
+        ("ok 1732440000 qp 12345", "12345"),
+        ("taken as <x@mx.example.net>", "x@mx.example.net"),
+        ("taken as <\x1b[2Jx\u202e>", None),
+        ("taken", None),
+    ],
+)
+def test_the_name_that_a_server_gives_the_letter_is_kept(text: str, name: str | None) -> None:
+    assert settled(verdict(0, Fate.ACCEPTED, 250, text)).recipients[0].remote_id == name
+
+
 @pytest.mark.parametrize(("policy", "status"), [("retry", Status.DEFERRED), ("hold", Status.UNKNOWN)])
 def test_a_lost_reply_is_never_called_anything_else(policy: str, status: Status) -> None:
     lost = Verdict("r0@example.net", Fate.UNKNOWN, cause="reply_lost")

@@ -198,6 +198,54 @@ def test_a_letter_that_the_kernel_never_took_whole_is_not_in_doubt(wire: SmtpWir
     assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
 
 
+def test_a_server_that_takes_a_letter_before_it_has_it_is_not_believed(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "354 go on")
+        guest.sock.recv(1000)
+        guest.say("250 taken, all of it, surely")
+        over.wait(5)
+
+    over = Event()
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail(octets=(b"x" * 70 + b"\r\n") * 300_000)]))
+        over.set()
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
+
+
+def test_a_refusal_in_the_middle_of_a_letter_is_one(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "354 go on")
+        guest.sock.recv(1000)
+        guest.say("552 5.3.4 too much")
+        over.wait(5)
+
+    over = Event()
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail(octets=(b"x" * 70 + b"\r\n") * 300_000)]))
+        over.set()
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.REFUSED]
+
+
+def test_a_failure_of_our_own_settles_the_letter_and_says_so(wire: SmtpWire, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(lambda guest: polite(guest, "PIPELINING")) as port:
+        (carried,) = carry(wire, port, iter([mail("not a path@example.net")]))
+    assert [(verdict.fate, verdict.cause) for verdict in carried.verdicts] == [(Fate.DEFERRED, "internal_error")]
+    assert "postroom itself failed: UnsafeCommand" in str(carried.verdicts[0].note)
+    assert "a session failed" in caplog.text
+
+
+def test_what_a_server_offers_can_be_nonsense(wire: SmtpWire) -> None:
+    with serving(lambda guest: polite(guest, "SIZE ²", "SIZE ١", "", " ", "PIPELINING \x00")) as port:
+        (carried,) = carry(wire, port, iter([mail()]))
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.ACCEPTED]
+
+
 @pytest.mark.parametrize("phase", ["greeting", "EHLO", "MAIL", "final"])
 def test_silence_ends_at_the_phases_own_timeout(wire: SmtpWire, phase: str) -> None:
     def serve(guest: Guest) -> None:
@@ -333,6 +381,31 @@ def test_a_broken_starttls_falls_back_to_clear_text_only_where_that_will_do(wire
     assert [verdict.fate for verdict in opportunistic.verdicts] == [Fate.ACCEPTED]
     assert opportunistic.tls is None
     assert [(verdict.fate, verdict.cause) for verdict in required.verdicts] == [(Fate.DEFERRED, "tls")]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_under_tls_too_a_connection_lost_after_the_dot_is_in_doubt(
+    wire: SmtpWire, authority: trustme.CA, pipelining: bool, size: int
+) -> None:
+    context = server_context(authority, "localhost")
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "STARTTLS")
+        guest.hear()
+        guest.say("220 go ahead")
+        guest.encrypt(context)
+        introduced(guest, *(["PIPELINING"] if pipelining else []))
+        for answer in ("250 ok", "250 ok", "354 go on"):
+            guest.hear()
+            guest.say(answer)
+        guest.hear(b"\r\n.\r\n")
+        guest.reset()
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail(octets=b"x" * size + b"\r\n")]))
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.UNKNOWN]
 
 
 @pytest.mark.parametrize(("password", "fate"), [("secret", Fate.ACCEPTED), ("wrong", Fate.DEFERRED)])

@@ -15,7 +15,7 @@ from typing import Any
 
 from postroom.house.supervisor import free_port
 
-KEY = "pr_for_the_journeys"
+KEY = "pr_for_all_the_journeys"
 COMMAND = [sys.executable, "-m", "postroom.cli"]
 
 
@@ -28,7 +28,7 @@ class Office:
     """One house: its settings, its supervisor's process, its API."""
 
     def __init__(self, folder: Path, destination_port: int, **settings: str) -> None:
-        self.port = free_port("127.0.0.1")
+        self.host, self.port = "127.0.0.1", free_port("127.0.0.1")
         self.folder = folder
         self.settings = {
             "POSTROOM_DATA": str(folder),
@@ -70,18 +70,21 @@ class Office:
 
     def run(self, *arguments: str, text: str | None = None) -> str:
         """The output of one command of the command line."""
-        done = subprocess.run(
-            [*COMMAND, *arguments], env=self.environment, input=text, capture_output=True, text=True, check=False
-        )
+        done = self.try_to_run(*arguments, text=text)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def try_to_run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments], env=self.environment, input=text, capture_output=True, text=True, check=False
+        )
 
     # The API.
 
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, key: str = KEY
     ) -> tuple[int, Any]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = HTTPConnection(self.host, self.port, timeout=30)
         try:
             sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **(headers or {})}
             connection.request(method, path, None if body is None else json.dumps(body), sent)

@@ -1,10 +1,11 @@
 """`postroom keys`, `send`, `show` and `config`, as an operator types them."""
 
 import json
+import subprocess
 from pathlib import Path
 
 from tests.journeys.destination import Destination
-from tests.journeys.office import Office, eventually
+from tests.journeys.office import COMMAND, Office, clean_environment, eventually
 
 
 def test_a_key_lives_from_create_to_revoke(office: Office) -> None:
@@ -54,11 +55,26 @@ def test_send_waits_and_show_prints_the_conversation(office: Office, destination
     assert b'filename="notes.txt"' in letter.content or b"filename=notes.txt" in letter.content
 
 
+def test_a_domains_key_is_not_replaced_by_the_way(office: Office) -> None:
+    first = office.run("domains", "add", "twice.example.org").splitlines()[-1]
+    done = office.try_to_run("domains", "add", "TWICE.example.org")
+    assert done.returncode == 1
+    assert "has a key under the selector 'postroom' already" in done.stderr
+    assert office.run("domains", "show", "twice.example.org").strip() == first
+    second = office.run("domains", "add", "twice.example.org", "--selector", "next").splitlines()
+    assert [line.split(".")[0] for line in second[-2:]] == ["postroom", "next"]
+    assert "'no domain' can't be a sending domain" in office.try_to_run("domains", "add", "no domain").stderr
+
+
+def test_send_tells_by_its_exit_status_what_became_of_the_letter(office: Office, destination: Destination) -> None:
+    destination.rcpt["nobody@cli.example.net"].append("550 5.1.1 no such user")
+    letter = ("send", "--from", "a@example.org", "--to", "nobody@cli.example.net", "--text", "x", "--wait")
+    done = office.try_to_run(*letter)
+    assert done.returncode == 1
+    assert "550 5.1.1 no such user" in done.stdout
+
+
 def test_config_names_every_problem_at_once(office: Office) -> None:
-    import subprocess
-
-    from tests.journeys.office import COMMAND, clean_environment
-
     bad = {"POSTROOM_SMTP_PORT": "99999", "POSTROOM_LEASE": "soon", "POSTROOM_ROUTES": "/nowhere.toml"}
     done = subprocess.run(
         [*COMMAND, "config"], env={**clean_environment(), **bad}, capture_output=True, text=True, check=False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from postroom.client import Client
 from postroom.house.supervisor import free_port
 from tests.journeys.office import COMMAND, clean_environment, eventually
 
@@ -20,6 +21,10 @@ class Dev:
         self.folder = folder
         self.output = folder / "output"
         folder.mkdir()
+        self.start()
+
+    def start(self) -> None:
+        folder = self.folder
         command = [*COMMAND, "dev", "--data", str(folder / "data"), "--listen", f"127.0.0.1:{free_port('127.0.0.1')}"]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
@@ -54,6 +59,26 @@ def test_the_printed_line_sends_a_letter_and_the_conversation_is_printed(dev: De
     for said in (id_[1], "accepted", "S 220 ", "C EHLO ", "C STARTTLS", "TLSv1.3", "C MAIL FROM:<you@example.com>"):
         assert said in dev.text
     assert b"It works." in dev.caught()[0]
+
+
+def test_tls_can_be_verified_and_the_key_stays_the_same(dev: Dev) -> None:
+    (line,) = re.findall(r"^POSTROOM_PUBLIC_URL.* send .*$", dev.text, re.MULTILINE)
+    url, key = re.findall(r"POSTROOM_PUBLIC_URL=(\S+) POSTROOM_API_KEY=(\S+)", line)[0]
+    client = Client(url, key)
+    letter = {
+        "from": "a@example.org",
+        "to": "b@example.net",
+        "subject": "x",
+        "text": "x",
+        "delivery": {"tls": "verify"},
+    }
+    id_ = client.call("POST", "/emails", letter)["id"]
+    eventually(lambda: client.call("GET", f"/emails/{id_}")["last_event"] == "delivered", 15, lambda: dev.text)
+    eventually(lambda: "(verified)" in dev.text, 5, lambda: dev.text)
+    dev.process.send_signal(signal.SIGINT)
+    dev.process.wait(20)
+    dev.start()
+    assert key in dev.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

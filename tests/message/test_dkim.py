@@ -21,6 +21,7 @@ KEYS = [
 ]
 PROTECTED = (
     *("From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"),
+    "Content-Transfer-Encoding",
     *("List-Unsubscribe", "List-Unsubscribe-Post"),
 )
 ZONE = dict(record(key) for key in KEYS)

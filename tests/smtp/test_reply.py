@@ -113,6 +113,6 @@ def test_capabilities_are_keywords_with_parameters() -> None:
     assert (can.size, sorted(can.auth), "PIPELINING" in can) == (1000, ["LOGIN", "PLAIN"], True)
 
 
-@pytest.mark.parametrize("limit", ["", "0", "-1", "many", "9" * 30])
+@pytest.mark.parametrize("limit", ["", "0", "-1", "many", "9" * 30, "²", "١"])
 def test_a_size_that_is_no_limit_limits_nothing(limit: str) -> None:
     assert Capabilities({"SIZE": limit}).size is None

@@ -5,10 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from postroom.account.seal import SealError
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.deliver import MOST_DEATHS
 from postroom.delivery.submission import Attempt, DeliveryTask, Parcel, SubmissionId
-from postroom.ports import NoAnswer, NoDomain, NullMx, Unavailable
+from postroom.message.dkim import SigningKey
+from postroom.ports import Cursor, NoAnswer, NoDomain, NullMx, Unavailable
+from postroom.smtp.dialogue import Mail
+from postroom.smtp.reply import Reply
+from postroom.smtp.verdict import Fate, Verdict
 from tests.usecases.office import UseCases, deferred, lost
 
 
@@ -204,8 +209,86 @@ def test_a_verdict_is_recorded_with_patience(office: UseCases, failures: int, re
     else:
         with pytest.raises(Unavailable):
             worker(task)
+        worker(task)  # it comes again, and this process remembers how the attempt ended
+        assert office.statuses(letter) == ["delivered"]
+        assert not office.stored(letter).recipients[0].possibly_delivered
+    assert len(office.wire.carried) == 1
     assert len(office.pauses) == 4
     store.close()
+
+
+def test_a_server_with_a_limit_on_recipients_is_not_asked_in_a_loop(office: UseCases) -> None:
+    def one_at_a_time(mail: Mail) -> tuple[Verdict, ...]:
+        first, *others = mail.recipients
+        too_many = Reply(452, ("4.5.3 too many recipients",))
+        return (
+            Verdict(first, Fate.DEFERRED, Reply(451, ("4.7.1 greylisted",))),
+            *(Verdict(each, Fate.NOT_ATTEMPTED, too_many) for each in others),
+        )
+
+    office.wire.judge = one_at_a_time
+    letter = office.submit("a@example.net", "b@example.net", "c@example.net")
+    for _ in range(3):
+        task, at = office.schedule.take()
+        assert at == office.now
+        office.deliver(task)
+    _, at = office.schedule.take()
+    assert at == office.now + timedelta(minutes=1)
+    assert [mail.recipients for mail in office.wire.carried] == [
+        ("a@example.net", "b@example.net", "c@example.net"),
+        ("b@example.net", "c@example.net"),
+        ("c@example.net",),
+    ]
+    assert office.statuses(letter) == ["deferred"] * 3
+
+
+def test_the_record_says_where_a_letter_goes_whoever_brings_it(office: UseCases) -> None:
+    letter = office.submit()
+    task, _ = office.schedule.take()
+    office.deliver(replace(task, destination="evil.example", queue="evil"))
+    assert office.wire.carried == []
+    right, _ = office.schedule.take()
+    assert right.destination == "example.net"
+    office.deliver(right)
+    assert office.statuses(letter) == ["delivered"]
+
+
+def test_a_key_that_cannot_sign_defers_the_letter_and_says_why(office: UseCases) -> None:
+    def unusable(_: str) -> tuple[SigningKey, ...]:
+        raise SealError("a secret sealed for dkim doesn't open with this private key")
+
+    letter = office.submit(expires_at=office.now + timedelta(minutes=3))
+    worker = replace(office.deliver, signing=unusable)
+    task, _ = office.schedule.take()
+    worker(task)
+    (bob,) = office.stored(letter).recipients
+    assert (bob.status, bob.cause) == ("deferred", "signing")
+    task, office.now = office.schedule.take()
+    worker(task)
+    assert office.statuses(letter) == ["expired"]
+    assert office.wire.carried == []
+
+
+@pytest.mark.parametrize("packed", [None, b"", b"{}\n", b"garbage"])
+def test_a_letter_that_was_lost_from_its_store_fails(office: UseCases, packed: bytes | None) -> None:
+    letter = office.submit()
+    office.database.write(
+        lambda connection: connection.execute("UPDATE letters SET packed = ?, file = ?", (packed, None))
+    )
+    office.deliver(office.schedule.take()[0])
+    assert office.statuses(letter) == ["failed"]
+    assert office.stored(letter).recipients[0].cause == "letter_lost"
+    assert office.schedule.put_ == []
+
+
+def test_what_a_server_said_is_escaped_in_a_note(office: UseCases) -> None:
+    office.wire.judge = lambda mail: tuple(
+        Verdict(each, Fate.DEFERRED, note="it said \x1b[2J") for each in mail.recipients
+    )
+    letter = office.submit()
+    office.deliver(office.schedule.take()[0])
+    (attempt,) = office.submissions.attempts(letter.id, Cursor()).items
+    assert attempt.note == r"it said \x1b[2J"
 
 
 def test_a_letter_that_is_gone_is_dropped(office: UseCases) -> None:

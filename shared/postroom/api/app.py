@@ -54,8 +54,8 @@ def create_app(
     for method, path, view in (
         ("POST", "/emails", guard.sending(emails.submit)),
         ("GET", "/emails", guard.full_access(emails.list)),
-        ("GET", "/emails/<id_>", guard.full_access(emails.get)),
-        ("GET", "/emails/<id_>/attempts", guard.full_access(emails.attempts)),
+        ("GET", "/emails/<uuid:id_>", guard.full_access(emails.get)),
+        ("GET", "/emails/<uuid:id_>/attempts", guard.full_access(emails.attempts)),
         ("GET", "/healthz", healthz),
     ):
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])

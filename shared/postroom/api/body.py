@@ -27,7 +27,10 @@ def read_object(request: Request) -> dict[str, Any]:
     if encoding not in ("", "identity"):
         message = "A request body may not be compressed: send it as it is, without a Content-Encoding header."
         raise Problem("validation_error", message, 415)
-    raw = request.get_data(cache=False)
+    try:
+        raw = request.get_data(cache=False)
+    except OSError as error:  # what the server raises for chunks that aren't
+        raise _bad(f"it ended early, or its chunks are malformed ({type(error).__name__})") from None
     # werkzeug cuts a stream of untold length at the limit without a word: one that fills it may have gone on.
     if request.content_length is None and len(raw) >= LARGEST:
         raise too_large()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, cast
+from uuid import UUID
 
 from flask import Response, request
 from marshmallow import ValidationError
@@ -14,7 +15,7 @@ from marshmallow import ValidationError
 from postroom.accept import IdempotencyConflict, SubmitRequest, UnverifiedSender
 from postroom.api import representation
 from postroom.api.body import answer, digest, read_object
-from postroom.api.pages import as_id, page_of
+from postroom.api.pages import page_of
 from postroom.api.problems import Problem, invalid, not_found
 from postroom.api.schemas import EmailSchema
 from postroom.delivery.routing import NoRoute
@@ -69,24 +70,27 @@ class Emails:
             raise invalid(errors)
         return cast(dict[str, Any], email)
 
-    def get(self, id_: str) -> Response:
+    def get(self, id_: UUID) -> Response:
         """GET /emails/{id}"""
         submission = self._submission(id_)
         packed = self.submissions.letter(submission.id)
-        return answer(representation.email(submission, Letter.unpack(packed) if packed is not None else None))
+        try:
+            letter = Letter.unpack(packed) if packed is not None else None
+        except ValueError:  # a file that was damaged must not hide what became of the letter
+            letter = None
+        return answer(representation.email(submission, letter))
 
     def list(self) -> Response:
         """GET /emails"""
         return answer(page_of(request, self.submissions.list, representation.summary))
 
-    def attempts(self, id_: str) -> Response:
+    def attempts(self, id_: UUID) -> Response:
         """GET /emails/{id}/attempts"""
         found = self._submission(id_).id
         return answer(page_of(request, lambda cursor: self.submissions.attempts(found, cursor), representation.attempt))
 
-    def _submission(self, id_: str) -> Submission:
-        known = as_id(id_)
-        submission = self.submissions.get(SubmissionId(known)) if known else None
+    def _submission(self, id_: UUID) -> Submission:
+        submission = self.submissions.get(SubmissionId(str(id_)))
         if submission is None:
             raise not_found("email with this id")
         return submission

@@ -17,6 +17,8 @@ from flask import Request, Response
 from postroom.delivery.submission import DeliveryTask
 from postroom.ports import Unavailable
 
+LARGEST = 1024 * 1024  # octets: tasks carry ids
+
 Endpoint = Callable[[Request], Response]
 
 
@@ -34,6 +36,7 @@ def task_endpoint(deliver: Callable[[], Callable[[DeliveryTask], None]], secret:
                 return _answer(401, "only the queue may push tasks here")
         if request.method != "POST":
             return _answer(405, "a task is pushed by POST")
+        request.max_content_length = LARGEST
         name = request.headers.get("X-CloudTasks-TaskName", "")
         try:
             deliver()(DeliveryTask.from_body(request.get_data()))

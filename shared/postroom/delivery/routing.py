@@ -168,12 +168,15 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
     queue = entry.get("class", "default")
     if not re.fullmatch(r"[a-z0-9-]{1,40}", queue):
         raise ValueError("class must be 1 to 40 of a-z, 0-9 and -")
+    match = entry.get("match", "*").lower()
+    if not re.fullmatch(r"[a-z0-9.*?\[\]!_-]+", match):
+        raise ValueError("match must be a domain, or a pattern of domains such as *.example.net")
     tls = entry.get("tls", "opportunistic")
     if tls not in list(Security):
         raise ValueError(f"tls must be one of {', '.join(Security)}")
     return Route(
         name=entry.get("name", f"route-{number}"),
-        match=entry.get("match", "*").lower(),
+        match=match,
         relay=_relay(entry.get("via", "mx"), variables),
         security=Security(tls),
         queue=queue,
@@ -185,7 +188,7 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
 def _relay(via: str, variables: Mapping[str, str]) -> Relay | None:
     if via == "mx":
         return None
-    missing = [name for name in _VARIABLE.findall(via) if name not in variables]
+    missing = [name for name in _VARIABLE.findall(via) if not variables.get(name)]
     if missing:
         raise ValueError(f"via names {', '.join(missing)}, which the environment doesn't set")
     # The parts are taken apart before the secret is put in: a password may hold any character.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -25,9 +25,9 @@ class Settlement:
     mx: str | None = None
 
     def settled(self, parcel: Parcel, verdicts: Sequence[Verdict]) -> Parcel:
-        """The parcel, no longer claimed, with each open recipient moved by its verdict.
+        """The parcel, no longer claimed, with each recipient moved by its verdict; without one it stays as it is.
 
-        A recipient without a verdict was not attempted. An attempt counts where anybody was asked about.
+        An attempt counts where anybody was asked about.
         """
         by_address = {verdict.recipient: verdict for verdict in verdicts}
         counts = any(verdict.fate is not Fate.NOT_ATTEMPTED for verdict in verdicts)
@@ -36,7 +36,10 @@ class Settlement:
             attempts=max(attempts, 1), due=self.submission.date, now=self.now, expires_at=self.submission.expires_at
         )
         recipients = tuple(
-            self._moved(each, by_address, again_at) if each.status in OPEN else each for each in parcel.recipients
+            self._moved(each, by_address[each.address], again_at)
+            if each.status in OPEN and each.address in by_address
+            else each
+            for each in parcel.recipients
         )
         waiting = [each.next_attempt_at for each in recipients if each.next_attempt_at is not None]
         next_attempt_at = min(waiting) if waiting else None
@@ -73,10 +76,13 @@ class Settlement:
         )
         return replace(parcel, lease=None, recipients=recipients, next_attempt_at=None)
 
-    def _moved(self, recipient: Recipient, verdicts: Mapping[str, Verdict], again_at: datetime | None) -> Recipient:
+    def put_back(self, parcel: Parcel) -> Parcel:
+        """The parcel as it was before it was claimed."""
+        return replace(parcel, lease=None)
+
+    def _moved(self, recipient: Recipient, verdict: Verdict, again_at: datetime | None) -> Recipient:
         sending = recipient.moved(Status.SENDING, self.now)
-        verdict = verdicts.get(recipient.address)
-        if verdict is None or verdict.fate is Fate.NOT_ATTEMPTED:
+        if verdict.fate is Fate.NOT_ATTEMPTED:
             return sending.moved(Status.QUEUED, self.now, next_attempt_at=self.now)
         said = self._said(verdict) | {"attempts": recipient.attempts + 1, "next_attempt_at": None}
         match verdict.fate:
@@ -114,8 +120,11 @@ def outcome_of(verdicts: Sequence[Verdict]) -> Outcome:
     return Outcome(next((fate for fate in _WORST_FIRST if fate in fates), Fate.NOT_ATTEMPTED))
 
 
-# What servers say when they name the letter: Postfix and Sendmail "queued as X", Exim "id=X", qmail "qp X".
-_NAMED = re.compile(r"queued as ([\w.-]{4,64})|\bid=([\w.-]{4,64})|\bqp (\d{2,12})\b|\bas <([^<>\s]{4,128})>", re.ASCII)
+# What servers say when they name the letter: Postfix and Sendmail "queued as X", Exim "id=X", qmail "qp X", others
+# "as <X>". Nothing that a terminal would obey can be part of it.
+_NAMED = re.compile(
+    r"queued as ([\w.-]{4,64})|\bid=([\w.-]{4,64})|\bqp (\d{2,12})\b|\bas <([!-;=?-~]{4,128})>", re.ASCII
+)
 
 
 def _remote_id(text: str) -> str | None:

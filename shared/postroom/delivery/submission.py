@@ -23,6 +23,8 @@ from postroom.smtp.transcript import Line
 
 SubmissionId = NewType("SubmissionId", str)
 
+EARLY_BY = timedelta(seconds=1)  # queues that count in whole seconds may be a little early
+
 Record = dict[str, Any]
 """A record in its stored form: what `json` can write."""
 
@@ -104,6 +106,15 @@ class Parcel:
     def open(self) -> bool:
         """Whether anything is left to do for it."""
         return any(recipient.status in OPEN for recipient in self.recipients)
+
+    def due(self, now: datetime) -> tuple[Recipient, ...]:
+        """Those whose turn it is: open, and their next attempt not in the future."""
+        soon = now + EARLY_BY
+        return tuple(
+            each
+            for each in self.recipients
+            if each.status in OPEN and (each.next_attempt_at is None or each.next_attempt_at <= soon)
+        )
 
     def view(self) -> tuple[Recipient, ...]:
         """The recipients as a reader should see them: those under a claim are sending."""
@@ -302,9 +313,6 @@ class Standing(StrEnum):
     LIVE = "live"  # claimed by a worker that is at it
     EARLY = "early"  # its next attempt is not due
     OVER = "over"  # this claim number was settled already, or nothing is left to do
-
-
-EARLY_BY = timedelta(seconds=1)  # queues that count in whole seconds may be a little early
 
 
 def standing(parcel: Parcel, ref: ParcelRef, now: datetime, *, holder_is_dead: bool) -> Standing:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +26,6 @@ class CatchAll:
     """aiosmtpd's handler: each letter becomes a file in `folder`, with its envelope in front."""
 
     def __init__(self, folder: Path, clock: Callable[[], datetime]) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._clock = clock
         self._numbers = count(1)
@@ -52,13 +53,17 @@ class CatchAllServer:
     """The running server. It offers STARTTLS with a certificate of its own making."""
 
     def __init__(self, folder: Path, host: str, port: int, clock: Callable[[], datetime]) -> None:
+        # Whoever trusts this file can verify the server: `"tls": "verify"` works here as it would elsewhere.
+        self.certificate = folder / "certificate.pem"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        logging.getLogger("mail.log").setLevel(logging.CRITICAL)  # aiosmtpd's; a session that breaks is our client's
         self._controller = Controller(
             CatchAll(folder, clock),
             hostname=host,
             port=port,
             server_hostname=NAME,
             ident="postroom catch-all",
-            tls_context=_tls(clock()),
+            tls_context=_tls(clock(), self.certificate),
             enable_SMTPUTF8=True,
             data_size_limit=LARGEST,
         )
@@ -70,8 +75,9 @@ class CatchAllServer:
         self._controller.stop()
 
 
-def _tls(now: datetime) -> ssl.SSLContext:
+def _tls(now: datetime, certificate_file: Path) -> ssl.SSLContext:
     key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.DNSName(NAME), x509.IPAddress(ip_address("127.0.0.1"))]
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
     certificate = (
         x509.CertificateBuilder()
@@ -81,11 +87,14 @@ def _tls(now: datetime) -> ssl.SSLContext:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now.astimezone(UTC) - timedelta(days=1))
         .not_valid_after(now.astimezone(UTC) + timedelta(days=365))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(key, hashes.SHA256())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
+    public = certificate.public_bytes(serialization.Encoding.PEM)
+    certificate_file.write_bytes(public)
+    pem = public + key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     with TemporaryDirectory() as folder:  # Python's ssl reads keys from files alone

@@ -5,8 +5,8 @@ Every attempt is printed as it is recorded: the conversation, line by line, with
 
 from __future__ import annotations
 
+import hmac
 import json
-import os
 import shlex
 import signal
 import sys
@@ -20,7 +20,7 @@ from postroom.api import representation
 from postroom.clouds.local.database import Database
 from postroom.delivery.submission import Attempt
 from postroom.house.catchall import CatchAllServer
-from postroom.house.supervisor import Supervisor, free_port, house, wait_until_free
+from postroom.house.supervisor import Supervisor, free_port, house, in_url, listening_at
 from postroom.settings import Settings
 from postroom.terminal import Terminal
 
@@ -30,13 +30,19 @@ LOOPBACK = "127.0.0.0/8,::1/128"
 def run(given: Mapping[str, str], *, quiet: bool) -> int:
     """Run until SIGINT or SIGTERM; the exit status. `given` are the variables that the caller sets."""
     smtp_port = free_port("127.0.0.1")
-    variables = _defaults(smtp_port) | dict(given)
-    settings = wiring.prepare(Settings.from_environment(variables))
-    host, port = settings.listen
-    wait_until_free(host, port)
-    variables |= settings.secrets()
-    inbox = settings.data / "inbox"
+    before = wiring.prepare(Settings.from_environment(given))
+    inbox = before.data / "inbox"
     catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, wiring.clock)
+    variables = {
+        **_defaults(smtp_port, catch_all.certificate),
+        "POSTROOM_BOOTSTRAP_KEY": _own_key(before),
+        **given,
+        **before.secrets(),
+    }
+    settings = Settings.from_environment(variables)
+    host, port = listening_at(settings.listen)
+    variables["POSTROOM_LISTEN"] = f"{in_url(host)}:{port}"
+    settings = Settings.from_environment(variables)
     children = house(host, port, variables, workers=1, threads=16)
     supervisor = Supervisor(children)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -61,14 +67,23 @@ def run(given: Mapping[str, str], *, quiet: bool) -> int:
     return 0
 
 
-def _defaults(smtp_port: int) -> dict[str, str]:
+def _defaults(smtp_port: int, certificate: Path) -> dict[str, str]:
     """What `dev` sets unless somebody else does: nothing leaves the machine, and every From is taken."""
     return {
+        "POSTROOM_CA_FILE": str(certificate),
+        "POSTROOM_LOG": "errors",  # the terminal shows the conversations themselves
         "POSTROOM_ROUTES": f'[[route]]\nname = "catch-all"\nvia = "smtp://127.0.0.1:{smtp_port}"\n',
         "POSTROOM_VERIFIED_SENDERS": "any",
         "POSTROOM_DIAL_ALLOW": LOOPBACK,
-        "POSTROOM_BOOTSTRAP_KEY": new_token(os.urandom(32)),
     }
+
+
+def _own_key(settings: Settings) -> str:
+    """The same key at every start in one folder, so that an application needn't be told a new one each time.
+
+    It is not stored: it follows from a secret that is.
+    """
+    return new_token(hmac.digest((settings.task_secret or "").encode(), b"the key of postroom dev", "sha256"))
 
 
 def _welcome(terminal: Terminal, settings: Settings, inbox: Path, smtp_port: int, *, caught: bool) -> None:

@@ -7,18 +7,22 @@ must survive is in the data folder.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
 
-GRACE = 20.0  # seconds that a process has to finish what it is doing
+GRACE = 35.0  # seconds that a process has to finish what it is doing; gunicorn ends its workers after 30
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a dead process is started again
+SECRETS = ("POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY", "POSTROOM_API_KEY")
 STEADY = 10.0  # seconds after which a process counts as having started well
 
 
@@ -42,9 +46,9 @@ def free_port(host: str) -> int:
         return number
 
 
-def wait_until_free(host: str, port: int, patience: float = 10.0) -> None:
+def wait_until_free(host: str, port: int, patience: float = 5.0) -> None:
     """Return when nobody listens there any more: what a killed house leaves behind needs a moment to go."""
-    end = time.monotonic() + patience
+    end, told = time.monotonic() + patience, False
     while True:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -52,11 +56,22 @@ def wait_until_free(host: str, port: int, patience: float = 10.0) -> None:
                 sock.bind((host, port))
                 return
             except OSError as error:
-                if time.monotonic() > end:
+                if error.errno != EADDRINUSE or time.monotonic() > end:
                     raise StartError(
                         f"Can't listen on {host}:{port}: {error.strerror}. Choose another address with --listen."
                     ) from error
+        if not told:
+            sys.stderr.write(f"postroom: {in_url(host)}:{port} is in use; waiting {patience:.0f} s for it\n")
+            told = True
         time.sleep(0.2)
+
+
+def listening_at(listen: tuple[str, int]) -> tuple[str, int]:
+    """The address to listen at, once it is free; for port 0 a free port is found. Raises `StartError`."""
+    host, port = listen
+    if port:
+        wait_until_free(host, port)
+    return host, port or free_port(host)
 
 
 @dataclass(slots=True)
@@ -66,6 +81,7 @@ class Child:
     name: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
+    after: tuple[str, int] | None = None  # an address at which somebody must listen first
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     pause: float = FIRST_PAUSE
@@ -88,7 +104,7 @@ class Child:
             sys.stderr.write(f"postroom: {self.name} ended ({code}); starting it again\n")
             self.pause = FIRST_PAUSE if now - self.started > STEADY else min(self.pause * 2, LONGEST_PAUSE)
             self.process, self.due = None, now + self.pause
-        if now >= self.due:
+        if now >= self.due and (self.after is None or _listens(*self.after)):
             self.start()
 
 
@@ -101,7 +117,7 @@ class Supervisor:
 
     def start(self) -> None:
         for child in self.children:
-            child.start()
+            child.revive()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -127,7 +143,8 @@ class Supervisor:
             try:
                 process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its workers too
                 process.wait()
 
     def wait_until_ready(self, host: str, port: int, patience: float = 30.0) -> None:
@@ -139,6 +156,14 @@ class Supervisor:
             if time.monotonic() > end:
                 raise StartError("The functions didn't become ready; their own messages above say why.")
             self.tend(0.05)
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _healthy(host: str, port: int) -> bool:
@@ -153,20 +178,42 @@ def _healthy(host: str, port: int) -> bool:
 
 
 def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, threads: int) -> list[Child]:
-    """The children of one house. The worker function listens on a free port of its own."""
+    """The children of one house. The worker function listens on a free port of the loopback.
+
+    The private seal is the worker's alone, and the keys of the API are the API's: a hole in one is no hole in all.
+    """
     functions = functions_folder()
     environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
-    served = {**environment, "WORKERS": str(workers), "THREADS": str(threads)}
-    deliver_port = free_port(host)
+    secrets = {name: environment.pop(name) for name in SECRETS if name in environment}
+
+    def told(*names: str, **more: str) -> dict[str, str]:
+        """An environment with those secrets alone that a process needs."""
+        return {**environment, **more, **{name: secrets[name] for name in names if name in secrets}}
+
+    size = {"WORKERS": str(workers), "THREADS": str(threads)}
+    worker_host = "127.0.0.1"  # wherever the API listens, the worker is nobody else's
+    deliver_port = free_port(worker_host)
     at_once = str(workers * threads)  # more would wait in the function's backlog while their time runs
     return [
-        Child("submit", ("function", str(functions / "submit" / "main.py"), "submit", host, str(port)), served),
         Child(
-            "deliver", ("function", str(functions / "deliver" / "main.py"), "deliver", host, str(deliver_port)), served
+            "submit",
+            ("function", str(functions / "submit" / "main.py"), "submit", in_url(host), str(port)),
+            told("POSTROOM_BOOTSTRAP_KEY", **size),
         ),
-        Child("dispatcher", ("dispatcher", f"http://{_in_url(host)}:{deliver_port}/", at_once), environment),
+        Child(
+            "deliver",
+            ("function", str(functions / "deliver" / "main.py"), "deliver", worker_host, str(deliver_port)),
+            told("POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", **size),
+        ),
+        Child(
+            "dispatcher",
+            ("dispatcher", f"http://{worker_host}:{deliver_port}/", at_once),
+            told("POSTROOM_TASK_SECRET"),
+            after=(worker_host, deliver_port),
+        ),
     ]
 
 
-def _in_url(host: str) -> str:
+def in_url(host: str) -> str:
+    """How a host stands before a colon and a port."""
     return f"[{host}]" if ":" in host else host

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from postroom.smtp.commands import Command
+from postroom.smtp.commands import Command, Content
 from postroom.smtp.dialogue import Flight, Heard
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
 from postroom.smtp.timeouts import Phase
@@ -40,7 +40,10 @@ class Exchange(asyncio.BufferedProtocol):
         self._replies: list[Reply] = []
         self._done: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._writing = False
+        self._unsent = False
+        # Under TLS nobody tells when the kernel has taken everything, so there it counts as taken: better in doubt
+        # without need than sent twice in good faith.
+        self._exact = transport.get_extra_info("sslcontext") is None
         self.lost: Lost | None = None
 
     @classmethod
@@ -100,10 +103,10 @@ class Exchange(asyncio.BufferedProtocol):
         self._lose(f"the connection broke: {exc}" if exc else "the server closed the connection")
 
     def pause_writing(self) -> None:
-        self._writing = True
+        self._unsent = self._exact
 
     def resume_writing(self) -> None:
-        self._writing = False
+        self._unsent = False
 
     # Keeping count.
 
@@ -114,6 +117,9 @@ class Exchange(asyncio.BufferedProtocol):
             why = "the server said goodbye" if reply.code == 421 else "the server spoke out of turn"
             self._lose(f"{why}: {reply.quoted()}", abort=True)
             return
+        if reply.positive and isinstance(self._outstanding[0], Content) and self._unsent:
+            self._lose(f"the server took a letter that it didn't have yet: {reply.quoted()}", abort=True)
+            return
         self._outstanding.popleft()
         self._replies.append(reply)
         if self._outstanding:
@@ -123,7 +129,7 @@ class Exchange(asyncio.BufferedProtocol):
 
     def _lose(self, why: str, *, abort: bool = False) -> None:
         if self.lost is None:
-            self.lost = Lost(why, handed_over=not self._writing)
+            self.lost = Lost(why, handed_over=not self._unsent)
             if self._done is not None and not self._done.done():
                 self._done.set_result(None)
         if abort:

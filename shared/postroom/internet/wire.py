@@ -7,16 +7,19 @@ through a queue, so that a slow store never holds up another session's conversat
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
 
 from postroom.delivery.routing import Target
 from postroom.internet.loop import Background
-from postroom.internet.reach import Reach, Reached, drive
+from postroom.internet.reach import Reach, Reached, Unreached, drive
 from postroom.ports import Carried
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.verdict import Fate, Verdict
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,10 @@ class _Conversation:
             self._task.cancel()
 
     async def _carry(self, first: Mail, ahead: asyncio.Future[Mail | None]) -> None:
-        found = await self._reach(self._target, first.security, self._deadline)
+        try:
+            found = await self._reach(self._target, first.security, self._deadline)
+        except Exception as surprise:
+            found = Unreached(note=_ours(surprise), cause="internal_error")
         if isinstance(found, Reached):
             try:
                 left = await self._letters(found, first, ahead)
@@ -136,7 +142,10 @@ class _Conversation:
             if following is not None:
                 ahead = self._ask_ahead()
             begun, trips = len(connection.transcript), connection.round_trips
-            verdicts = await drive(session.transaction(mail), connection)
+            try:
+                verdicts = await drive(session.transaction(mail), connection)
+            except Exception as surprise:
+                verdicts = session.broken_off(mail, _ours(surprise))
             trips = connection.round_trips - trips
             if following is None or not session.open:
                 goodbye = await self._part(found)
@@ -165,6 +174,12 @@ class _Conversation:
         answer: asyncio.Future[Mail | None] = asyncio.get_running_loop().create_future()
         self.events.put(_Wanted(answer))
         return await answer
+
+
+def _ours(surprise: Exception) -> str:
+    """A failure that is postroom's own is no reason to leave letters behind under a claim: it is told and logged."""
+    log.error("a session failed", exc_info=surprise)
+    return f"postroom itself failed: {type(surprise).__name__}: {surprise}"
 
 
 def _not_attempted(mail: Mail) -> tuple[Verdict, ...]:

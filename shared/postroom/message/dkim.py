@@ -27,6 +27,7 @@ OVERSIGNED = (
     "Reply-To",
     "MIME-Version",
     "Content-Type",
+    "Content-Transfer-Encoding",
     "List-Unsubscribe",  # RFC 8058 §4
     "List-Unsubscribe-Post",
 )

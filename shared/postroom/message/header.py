@@ -36,6 +36,12 @@ RESERVED = {
     "return-path": "it is written by the receiving server",
     "received": "it is written by the servers on the way",
     "mime-version": "it is written with the body",
+    "authentication-results": "it is what a receiving server found, and would be a forgery here",
+    "received-spf": "it is what a receiving server found, and would be a forgery here",
+    "delivered-to": "it is written by the receiving server",
+    "x-original-to": "it is written by the receiving server",
+    "apparently-to": "it is written by the receiving server",
+    "errors-to": "reports go to the return path",
 }
 RESERVED_FAMILIES = {
     "dkim-": "signatures are made when the letter goes out",

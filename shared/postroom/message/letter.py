@@ -70,16 +70,22 @@ class Letter:
 
     @classmethod
     def unpack(cls, stored: bytes) -> "Letter":
-        """The letter that `pack` stored."""
-        end = stored.index(b"\n")
-        description: dict[str, Any] = json.loads(stored[:end].decode("utf-8", "surrogatepass"))
+        """The letter that `pack` stored. Raises ValueError for anything else, cut short or damaged."""
+        line, _, content = stored.partition(b"\n")
+        try:
+            return cls._described(json.loads(line.decode("utf-8", "surrogatepass")), content)
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"this is not a stored letter: {error!r}") from error
+
+    @classmethod
+    def _described(cls, description: dict[str, Any], content: bytes) -> "Letter":
         attachments = []
-        start = end + 1
+        start = 0
         for file in description["attachments"]:
             size = file.pop("size")
-            attachments.append(Attachment(content=stored[start : start + size], **file))
+            attachments.append(Attachment(content=content[start : start + size], **file))
             start += size
-        if start != len(stored):
+        if start != len(content):
             raise ValueError("the stored letter and its description differ in length")
         return cls(
             sender=Mailbox(*description["sender"]),

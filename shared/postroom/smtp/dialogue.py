@@ -89,6 +89,7 @@ class Session:
         self.carried = 0
         self.open = True
         self._unclean = False
+        self._content_said = False
 
     # The three parts of a session.
 
@@ -115,7 +116,7 @@ class Session:
             *(RcptTo(recipient) for recipient in mail.recipients),
             Data(),
         )
-        self._unclean = True
+        self._unclean, self._content_said = True, False
         heard = yield from self._say(envelope)
         answers = self._envelope_answers(envelope, heard)
         if answers.data is not None and answers.data.code == 354:
@@ -124,6 +125,12 @@ class Session:
         if answers.final is not None:
             self.carried += 1
         return verdicts
+
+    def broken_off(self, mail: Mail, why: str) -> tuple[Verdict, ...]:
+        """The verdicts where whoever drove a transaction failed in the middle of it; the session is over."""
+        self.open = False
+        fate, cause = (Fate.UNKNOWN, "reply_lost") if self._content_said else (Fate.DEFERRED, "internal_error")
+        return tuple(Verdict(recipient, fate, note=why, cause=cause) for recipient in mail.recipients)
 
     def farewell(self) -> Generator[Flight, Heard, None]:
         """QUIT, also after errors (RFC 5321 §4.1.1.10); its answer changes nothing any more."""
@@ -229,6 +236,7 @@ class Session:
     def _hand_over(self, mail: Mail, answers: Answers) -> Generator[Flight, Heard, Answers]:
         wanted = any(reply is not None and reply.positive for reply in answers.recipients)
         wanted = wanted and answers.mail is not None and answers.mail.positive
+        self._content_said = wanted
         heard = self._noted((yield (Content(mail.octets) if wanted else NoContent(),)))
         final = heard.replies[0] if heard.replies else None
         self._unclean = final is None

@@ -142,7 +142,9 @@ class Capabilities:
     def size(self) -> int | None:
         """The largest letter the server takes, in octets, or None where it names no limit (RFC 1870 §4)."""
         limit = self.offered.get("SIZE", "")
-        return int(limit) if limit.isdigit() and len(limit) <= 18 and int(limit) > 0 else None
+        if not (limit.isascii() and limit.isdigit() and len(limit) <= 18):
+            return None
+        return int(limit) or None
 
     @property
     def auth(self) -> frozenset[str]:

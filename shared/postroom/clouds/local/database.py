@@ -121,6 +121,7 @@ class Database:
         try:
             make_folder(self.folder)
             with locked(self._lock):
+                os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite's own files beside it follow it
                 connection = _connect(self._file, "rwc")
                 try:
                     _prepare(connection)

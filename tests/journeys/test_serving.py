@@ -1,0 +1,72 @@
+"""`postroom serve`: what it tells, whom it tells its secrets, and where it listens."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.destination import Destination
+from tests.journeys.office import COMMAND, Office, clean_environment
+
+SECRETS = {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
+
+
+def test_each_attempt_is_a_line_of_json(folder: Path, destination: Destination) -> None:
+    office = Office(folder, destination.port)
+    destination.rcpt["nobody@log.example.net"].append("550 5.1.1 no such user")
+    command = [*COMMAND, "serve"]
+    with subprocess.Popen(command, env=office.environment, stdout=subprocess.PIPE, text=True) as process:
+        office.wait_until_ready()
+        office.wait_for(office.send("bob@log.example.net"), "delivered")
+        office.wait_for(office.send("nobody@log.example.net"), "bounced")
+        process.terminate()
+        printed = process.communicate(timeout=30)[0].splitlines()
+    lines = [json.loads(line) for line in printed if line.startswith("{")]
+    assert [(line["severity"], line["outcome"]) for line in lines] == [("INFO", "accepted"), ("WARNING", "refused")]
+    assert printed[0].startswith("postroom answers on http://127.0.0.1:")
+    assert printed[-1] == "postroom has stopped"
+
+
+def test_a_process_knows_no_more_secrets_than_it_needs(office: Office) -> None:
+    told: dict[str, set[str]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (entry / "cmdline").read_bytes().decode().split("\0")
+            environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if f"POSTROOM_DATA={office.folder}" in environment and "postroom.house.child" in command:
+            part = next(each for each in ("submit", "deliver", "dispatcher") if each in command)
+            names = {line.partition("=")[0] for line in environment}
+            told.setdefault(part, set()).update(
+                names & {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
+            )
+    assert told == {
+        "submit": {"POSTROOM_BOOTSTRAP_KEY"},
+        "deliver": {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET"},
+        "dispatcher": {"POSTROOM_TASK_SECRET"},
+    }
+
+
+def test_it_listens_on_ipv6_too(folder: Path, destination: Destination) -> None:
+    office = Office(folder, destination.port)
+    office.settings["POSTROOM_LISTEN"] = f"[::1]:{office.port}"
+    office.host = "::1"
+    office.start()
+    try:
+        office.wait_for(office.send("bob@six.example.net"), "delivered")
+    finally:
+        assert office.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("listen", "said"),
+    [("nowhere.invalid:8080", "Can't listen on nowhere.invalid:8080"), ("http://127.0.0.1:1", "is not host:port")],
+)
+def test_an_address_that_cannot_be_listened_at_is_said_at_once(folder: Path, listen: str, said: str) -> None:
+    command = [*COMMAND, "serve", "--data", str(folder), "--listen", listen]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False, timeout=20)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
