@@ -78,7 +78,7 @@ def megabytes(pid: int, kind: str = "Pss") -> float:
 def running(folder: Path, **settings: str) -> Iterator[tuple[Office, SinkProcess]]:
     sink = SinkProcess()
     office = Office(folder, sink.port, POSTROOM_CACHE="30s", **settings)
-    office.start()
+    office.start(output=subprocess.DEVNULL)
     try:
         yield office, sink
     finally:

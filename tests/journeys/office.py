@@ -48,8 +48,10 @@ class Office:
     def environment(self) -> dict[str, str]:
         return {**clean_environment(), **self.settings}
 
-    def start(self, mode: str = "serve") -> None:
-        self.process = subprocess.Popen([*COMMAND, mode], env=self.environment, start_new_session=True)
+    def start(self, output: int | None = None) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve"], env=self.environment, stdout=output, start_new_session=True
+        )
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
