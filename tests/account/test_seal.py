@@ -30,6 +30,7 @@ def test_the_same_secret_is_never_sealed_alike() -> None:
         (seal(b"secret", PUBLIC, "dkim a"), "", "dkim a"),
         (seal(b"secret", PUBLIC, "dkim a"), "AAAA", "dkim a"),
     ],
+    ids=["another key", "another purpose", "not base64", "empty", "damaged", "no key", "half a key"],
 )
 def test_nothing_else_opens_it(sealed: str, private: str, purpose: str) -> None:
     with pytest.raises(SealError):
