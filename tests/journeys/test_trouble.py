@@ -92,7 +92,7 @@ def test_a_private_address_is_never_dialled(folder: Path) -> None:
 
 
 def test_what_grows_too_old_expires(folder: Path) -> None:
-    office = Office(folder, free_port("127.0.0.1"), POSTROOM_GIVE_UP_AFTER="500ms")
+    office = Office(folder, free_port("127.0.0.1"), POSTROOM_GIVE_UP_AFTER="2s")
     office.start()
     try:
         id_ = office.send("bob@example.net")
