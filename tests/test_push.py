@@ -7,7 +7,7 @@ from flask import Flask, Request, Response, request
 from flask.testing import FlaskClient
 
 from postroom.clouds.push import task_endpoint
-from postroom.delivery.submission import DeliveryTask
+from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
 
 TASK = DeliveryTask("default", "mx", "example.net", ())

@@ -2,7 +2,7 @@
 
 1.  `api.app` answers the HTTP request. `api.auth` asks for the key, `api.body` and `api.schemas` read the letter
     and name every bad member at once; `message.address` and `message.letter` are what becomes of it.
-2.  `accept` makes the record of `delivery.submission`: one parcel for each next hop of `delivery.routing`. It stores
+2.  `accept` makes the records: a `delivery.submission`, and a `delivery.parcel` for each next hop of `delivery.routing`. It stores
     letter and record through `ports.Submissions`, puts a task for each parcel through `ports.Schedule`, and
     answers with the id.
 3.  On one machine both ports are `clouds.local`: one SQLite file. Its dispatcher, `clouds.local.invocation`, pushes

@@ -15,9 +15,12 @@ from itertools import count
 from uuid import UUID
 
 from postroom.account.domain import SendingDomain
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import SubmissionId, uuid8
 from postroom.delivery.routing import Routes
 from postroom.delivery.status import Status
-from postroom.delivery.submission import Parcel, Recipient, Submission, SubmissionId, uuid8
+from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Directory, Schedule, Submissions

@@ -12,11 +12,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from postroom.account.seal import SealError
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Franking, Lease, Parcel
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order
 from postroom.delivery.settlement import Settlement, outcome_of
 from postroom.delivery.status import Outcome
-from postroom.delivery.submission import Attempt, DeliveryTask, Franking, Lease, Parcel, ParcelRef, Submission
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.message.dkim import SigningKey, UnusableKey, sign
 from postroom.message.letter import Letter
 from postroom.message.mime import UnsendableLetter, render

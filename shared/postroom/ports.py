@@ -11,18 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from postroom.delivery.attempt import Attempt, TlsFacts
+from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Exchanger, Target
-from postroom.delivery.submission import (
-    Attempt,
-    DeliveryTask,
-    Franking,
-    Lease,
-    Parcel,
-    ParcelRef,
-    Submission,
-    SubmissionId,
-    TlsFacts,
-)
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.transcript import Line
 from postroom.smtp.verdict import Verdict

@@ -19,8 +19,9 @@ from uuid import uuid4
 from postroom.accept import Accept, deployment_secret
 from postroom.account.domain import DkimKey, SendingDomain
 from postroom.deliver import Deliver
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Outcome
-from postroom.delivery.submission import Attempt, SubmissionId
 from postroom.ports import Directory, Schedule, Submissions
 from postroom.remembered import Remembered
 from postroom.settings import Settings

@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from postroom.delivery.submission import (
-    Attempt,
-    DeliveryTask,
-    Franking,
-    Lease,
-    Parcel,
-    ParcelRef,
-    Submission,
-    SubmissionId,
-)
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.ports import Claimed, Cursor, Early, Live, Over, Page, Unavailable, UnknownCursor
 
 Item = TypeVar("Item", Submission, Attempt)

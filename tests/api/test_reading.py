@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from postroom.delivery.attempt import Attempt, TlsFacts
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Outcome, Status
-from postroom.delivery.submission import Attempt, SubmissionId, TlsFacts
 from postroom.smtp.transcript import Line
 from tests.api.office import NOON, Office, problem
 

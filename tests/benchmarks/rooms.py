@@ -8,7 +8,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from postroom.api.schemas import EmailSchema
-from postroom.delivery.submission import Parcel
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.status import Status
 from postroom.message.address import Mailbox
 from postroom.message.dkim import SigningKey, new_key, sign
 from postroom.message.letter import Letter
@@ -93,9 +96,6 @@ def report() -> None:
 
 
 def _parcel() -> Parcel:
-    from postroom.delivery.status import Status
-    from postroom.delivery.submission import Recipient, SubmissionId
-
     recipient = Recipient(address="b@example.net", kind="to", status=Status.QUEUED, updated_at=NOON)
     return Parcel(
         submission=SubmissionId("5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57"),

@@ -13,7 +13,7 @@ from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.clouds.local.submissions import LocalSubmissions
-from postroom.delivery.submission import DeliveryTask
+from postroom.delivery.task import DeliveryTask
 from postroom.ports import Directory, Schedule, Submissions
 from tests.contracts.function import Function
 

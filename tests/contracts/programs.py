@@ -17,7 +17,8 @@ from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.submissions import LocalSubmissions
-from postroom.delivery.submission import ParcelRef, SubmissionId
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.task import ParcelRef
 from tests.contracts.samples import LETTER, lease, submission
 
 ROOT = Path(__file__).parents[2]

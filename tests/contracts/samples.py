@@ -7,19 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from postroom.delivery.attempt import Attempt, TlsFacts
+from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Outcome, Status
-from postroom.delivery.submission import (
-    Attempt,
-    DeliveryTask,
-    Franking,
-    Lease,
-    Parcel,
-    ParcelRef,
-    Recipient,
-    Submission,
-    SubmissionId,
-    TlsFacts,
-)
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.ports import Claimed
 from postroom.smtp.transcript import Line
 

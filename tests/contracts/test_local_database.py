@@ -19,7 +19,8 @@ from postroom.clouds.local.letters import LetterFiles
 from postroom.clouds.local.queue import Queue
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.clouds.local.submissions import INLINE, LocalSubmissions
-from postroom.delivery.submission import DeliveryTask, ParcelRef, SubmissionId
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.ports import Cursor, Unavailable
 from tests.contracts.programs import go, heard, started
 from tests.contracts.samples import LETTER, NOON, attempt, claimed, delivered, lease, ref, submission

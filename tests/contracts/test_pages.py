@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from postroom.delivery.submission import Attempt, Submission
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Page, Submissions, UnknownCursor
 from tests.contracts.samples import LETTER, MINUTE, NOON, attempt, claimed, deferred, lease, ref, submission
 

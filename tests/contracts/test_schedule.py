@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from time import monotonic, sleep
 
-from postroom.delivery.submission import DeliveryTask, ParcelRef, SubmissionId
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from tests.contracts.homes import Home
 from tests.contracts.samples import submission, task
 from tests.contracts.threads import at_once

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Outcome, Status
-from postroom.delivery.submission import ParcelRef, SubmissionId
+from postroom.delivery.task import ParcelRef
 from postroom.ports import Claimed, Cursor, Early, Live, Over, Submissions
 from tests.contracts.samples import (
     FRANKING,

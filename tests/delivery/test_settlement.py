@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from postroom.delivery.parcel import Lease, Parcel
+from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.settlement import Settlement, outcome_of
 from postroom.delivery.status import Outcome, Status
-from postroom.delivery.submission import Lease, Parcel, Recipient, Submission, SubmissionId
+from postroom.delivery.submission import Submission
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
 

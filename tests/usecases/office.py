@@ -14,7 +14,8 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.deliver import Deliver
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
-from postroom.delivery.submission import DeliveryTask, Submission
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import DeliveryTask
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx

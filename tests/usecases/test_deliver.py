@@ -8,7 +8,10 @@ import pytest
 from postroom.account.seal import SealError
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.deliver import MOST_DEATHS
-from postroom.delivery.submission import Attempt, DeliveryTask, Parcel, SubmissionId
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.task import DeliveryTask
 from postroom.message.dkim import SigningKey
 from postroom.ports import Cursor, NoAnswer, NoDomain, NullMx, Unavailable
 from postroom.smtp.dialogue import Mail

@@ -18,8 +18,9 @@ from postroom.api.body import answer, digest, read_object
 from postroom.api.pages import page_of
 from postroom.api.problems import Problem, invalid, not_found
 from postroom.api.schemas import EmailSchema
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import NoRoute
-from postroom.delivery.submission import Submission, SubmissionId
+from postroom.delivery.submission import Submission
 from postroom.message.letter import Attachment, Letter
 from postroom.ports import Submissions
 

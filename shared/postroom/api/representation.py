@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.recipient import Recipient
 from postroom.delivery.status import last_event
-from postroom.delivery.submission import Attempt, Recipient, Submission
+from postroom.delivery.submission import Submission
 from postroom.message.letter import Letter
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from flask import Request, Response
 
-from postroom.delivery.submission import DeliveryTask
+from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
 
 LARGEST = 1024 * 1024  # octets: tasks carry ids

@@ -9,9 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from postroom.delivery.bounces import cause_of
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.recipient import Recipient
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.status import OPEN, Outcome, Status
-from postroom.delivery.submission import Parcel, Recipient, Submission
+from postroom.delivery.submission import Submission
 from postroom.smtp.verdict import Fate, Verdict
 
 

@@ -18,7 +18,7 @@ from postroom import wiring
 from postroom.account.key import new_token
 from postroom.api import representation
 from postroom.clouds.local.database import Database
-from postroom.delivery.submission import Attempt
+from postroom.delivery.attempt import Attempt
 from postroom.house.catchall import CatchAllServer
 from postroom.house.supervisor import Supervisor, free_port, house, in_url, listening_at
 from postroom.settings import Settings

@@ -16,7 +16,7 @@ from typing import cast
 
 import aiosmtplib
 
-from postroom.delivery.submission import TlsFacts
+from postroom.delivery.attempt import TlsFacts
 from postroom.internet.exchange import Exchange
 from postroom.smtp.commands import AuthPlain, Command, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.dialogue import Flight, Heard

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from postroom.clouds.local.bell import Bell
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.queue import Queue
-from postroom.delivery.submission import DeliveryTask
+from postroom.delivery.task import DeliveryTask
 
 
 def _now() -> datetime:

@@ -13,17 +13,11 @@ from typing import TypeVar
 from postroom.clouds.local.database import Database, Row, microseconds
 from postroom.clouds.local.holders import Holders
 from postroom.clouds.local.letters import LetterFiles
-from postroom.delivery.submission import (
-    Attempt,
-    Franking,
-    Lease,
-    Parcel,
-    ParcelRef,
-    Standing,
-    Submission,
-    SubmissionId,
-    standing,
-)
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import ParcelRef
 from postroom.ports import Claimed, Cursor, Early, Live, Over, Page, UnknownCursor
 
 T = TypeVar("T")

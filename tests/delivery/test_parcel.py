@@ -9,22 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postroom.delivery.attempt import Attempt, TlsFacts
+from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
+from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import SubmissionId, uuid8
 from postroom.delivery.status import Outcome, Status
-from postroom.delivery.submission import (
-    Attempt,
-    DeliveryTask,
-    Franking,
-    Lease,
-    Parcel,
-    ParcelRef,
-    Recipient,
-    Standing,
-    Submission,
-    SubmissionId,
-    TlsFacts,
-    standing,
-    uuid8,
-)
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.smtp.transcript import Line
 
 NOON = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)

@@ -1,0 +1,179 @@
+"""A parcel: one submission to one next hop. It is what a worker claims and settles.
+
+Its claim number is the fence: every change of a parcel is conditional on it. `SENDING` is never stored; a
+recipient whose parcel is under a claim is sending, and `Parcel.view` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import Record, SubmissionId, plain, times
+from postroom.delivery.status import OPEN, Outcome, Status, move
+from postroom.delivery.task import DeliveryTask, ParcelRef
+
+EARLY_BY = timedelta(seconds=1)  # queues that count in whole seconds may be a little early
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Until when a claim holds, and whose it is. Past `until` anybody may take it over."""
+
+    holder: str
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Franking:
+    """What the first claim froze, so that every attempt sends the same bytes: the signing domain and selectors."""
+
+    domain: str
+    selectors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """One submission to one next hop."""
+
+    submission: SubmissionId
+    number: int
+    route: str  # the name of the route that carries it
+    destination: str  # the recipients' domain on an `mx` route, else the relay's host and port
+    queue: str  # the route's traffic class
+    recipients: tuple[Recipient, ...]
+    claim: int = 0
+    lease: Lease | None = None
+    generation: int = 0
+    attempts: int = 0
+    deaths: int = 0  # workers in a row that died with it
+    first_attempt_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    franking: Franking | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.submission}/{self.number}"
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is left to do for it."""
+        return any(recipient.status in OPEN for recipient in self.recipients)
+
+    def due(self, now: datetime) -> tuple[Recipient, ...]:
+        """Those whose turn it is: open, and their next attempt not in the future."""
+        soon = now + EARLY_BY
+        return tuple(
+            each
+            for each in self.recipients
+            if each.status in OPEN and (each.next_attempt_at is None or each.next_attempt_at <= soon)
+        )
+
+    def view(self) -> tuple[Recipient, ...]:
+        """The recipients as a reader should see them: those under a claim are sending."""
+        if self.lease is None:
+            return self.recipients
+        return tuple(
+            replace(each, status=move(each.status, Status.SENDING), next_attempt_at=None)
+            if each.status in (Status.QUEUED, Status.DEFERRED)
+            else each
+            for each in self.recipients
+        )
+
+    def claimed(self, lease: Lease, franking: Franking | None) -> Parcel:
+        """This parcel under its next claim. What an earlier claim froze stays frozen."""
+        return replace(
+            self,
+            claim=self.claim + 1,
+            lease=lease,
+            first_attempt_at=self.first_attempt_at or lease.since,
+            franking=self.franking or franking,
+        )
+
+    def taken_over(self, lease: Lease, franking: Franking | None) -> tuple[Parcel, Attempt]:
+        """This parcel taken from a dead worker, and the attempt that this worker abandoned.
+
+        Nobody knows whether the final dot was sent, so every recipient it was for is possibly delivered.
+        """
+        if self.lease is None:
+            raise ValueError(f"parcel {self.key} is not claimed, so there is nobody to take it over from")
+        abandoned = Attempt(
+            submission=self.submission,
+            parcel=self.number,
+            claim=self.claim,
+            number=self.attempts + 1,
+            route=self.route,
+            destination=self.destination,
+            started_at=self.lease.since,
+            finished_at=lease.since,
+            outcome=Outcome.ABANDONED,
+            note="The worker died before it recorded how this attempt ended.",
+        )
+        in_doubt = tuple(
+            replace(each, possibly_delivered=True, attempts=each.attempts + 1) if each.status in OPEN else each
+            for each in self.recipients
+        )
+        taken = self.claimed(lease, franking)
+        return replace(taken, recipients=in_doubt, attempts=self.attempts + 1, deaths=self.deaths + 1), abandoned
+
+    def record(self) -> Record:
+        """The stored form, without the fields that every home keeps beside it as its own condition."""
+        lease, franking = self.lease, self.franking
+        return {
+            "submission": self.submission,
+            "number": self.number,
+            "route": self.route,
+            "destination": self.destination,
+            "queue": self.queue,
+            "claim": self.claim,
+            "generation": self.generation,
+            "attempts": self.attempts,
+            "deaths": self.deaths,
+            "first_attempt_at": plain(self.first_attempt_at),
+            "next_attempt_at": plain(self.next_attempt_at),
+            "lease": lease and {"holder": lease.holder, "since": plain(lease.since), "until": plain(lease.until)},
+            "franking": franking and {"domain": franking.domain, "selectors": list(franking.selectors)},
+            "recipients": [recipient.record() for recipient in self.recipients],
+        }
+
+    def task(self, generation: int | None = None) -> DeliveryTask:
+        """The task that brings this parcel's next attempt; a later `generation` gives it another name."""
+        ref = ParcelRef(self.submission, self.number, self.claim, self.generation if generation is None else generation)
+        return DeliveryTask(self.queue, self.route, self.destination, (ref,))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Parcel:
+        fields = times(dict(record), "first_attempt_at", "next_attempt_at")
+        fields["recipients"] = tuple(map(Recipient.from_record, fields["recipients"]))
+        if fields["lease"]:
+            fields["lease"] = Lease(**times(dict(fields["lease"]), "since", "until"))
+        if fields["franking"]:
+            fields["franking"] = Franking(fields["franking"]["domain"], tuple(fields["franking"]["selectors"]))
+        return cls(**fields)
+
+
+class Standing(StrEnum):
+    """What a task finds when it comes for a parcel."""
+
+    FREE = "free"
+    TAKE_OVER = "take_over"  # claimed by a worker that is dead or past its lease
+    LIVE = "live"  # claimed by a worker that is at it
+    EARLY = "early"  # its next attempt is not due
+    OVER = "over"  # this claim number was settled already, or nothing is left to do
+
+
+def standing(parcel: Parcel, ref: ParcelRef, now: datetime, *, holder_is_dead: bool) -> Standing:
+    """How the parcel stands towards the task that names `ref`; every home asks this before or after its update."""
+    if parcel.lease is not None:
+        return Standing.LIVE if now < parcel.lease.until and not holder_is_dead else Standing.TAKE_OVER
+    if parcel.claim != ref.claim or not parcel.open:
+        return Standing.OVER
+    if parcel.next_attempt_at is not None and parcel.next_attempt_at > now + EARLY_BY:
+        return Standing.EARLY
+    return Standing.FREE

@@ -1,0 +1,33 @@
+"""The stored form of records: what `json` can write, the same in every home."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NewType
+from uuid import UUID
+
+SubmissionId = NewType("SubmissionId", str)
+
+Record = dict[str, Any]
+"""A record in its stored form."""
+
+
+def plain(value: Any) -> Any:
+    """A value as it is stored."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def times(fields: Record, *names: str) -> Record:
+    """`fields` with those of `names` that are stored times read back."""
+    for name in names:
+        if isinstance(fields.get(name), str):
+            fields[name] = datetime.fromisoformat(fields[name])
+    return fields
+
+
+def uuid8(digest: bytes) -> str:
+    """A UUID of version 8 (RFC 9562 §5.8) from the first 16 of at least 16 octets."""
+    number = int.from_bytes(digest[:16], "big")
+    number = number & ~(0xF << 76) | 8 << 76
+    number = number & ~(0b11 << 62) | 0b10 << 62
+    return str(UUID(int=number))
