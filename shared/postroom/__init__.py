@@ -2,13 +2,13 @@
 
 1.  `api.app` answers the HTTP request. `api.auth` asks for the key, `api.body` and `api.schemas` read the letter
     and name every bad member at once; `message.address` and `message.letter` are what becomes of it.
-2.  `accept` makes the records: a `delivery.submission`, and a `delivery.parcel` for each next hop of `delivery.routing`. It stores
-    letter and record through `ports.Submissions`, puts a task for each parcel through `ports.Schedule`, and
-    answers with the id.
+2.  `accept` makes the records: a `delivery.submission`, and a `delivery.parcel` for each next hop of
+    `delivery.routing`. It stores letter and records through `ports.Submissions`, puts a task for each parcel through
+    `ports.Schedule`, and answers with the id.
 3.  On one machine both ports are `clouds.local`: one SQLite file. Its dispatcher, `clouds.local.invocation`, pushes
     the task over HTTP to the worker function, where `clouds.push` takes it.
-4.  `deliver` claims each parcel by one conditional update. `message.mime` writes the letter's octets, `message.dkim`
-    signs them: the same octets for every attempt.
+4.  `deliver` asks `destination` where the letter may go, and claims each parcel by one conditional update. `outgoing`
+    has `message.mime` write the letter's octets and `message.dkim` sign them: the same octets for every attempt.
 5.  `internet.wire` carries it: `internet.reach` finds a server that the guard lets through, `internet.connection`
     introduces us, and `smtp.dialogue`, which knows no socket, says what is said, from EHLO to QUIT.
 6.  `smtp.verdict` judges the replies for each recipient. `delivery.settlement` moves the recipients by the table of

@@ -11,42 +11,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from postroom.account.seal import SealError
 from postroom.delivery.attempt import Attempt
-from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.parcel import Lease, Parcel
 from postroom.delivery.retry import RetryPolicy
-from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order
+from postroom.delivery.routing import Target
 from postroom.delivery.settlement import Settlement, outcome_of
 from postroom.delivery.status import Outcome
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
-from postroom.message.dkim import SigningKey, UnusableKey, sign
-from postroom.message.letter import Letter
-from postroom.message.mime import UnsendableLetter, render
+from postroom.message.dkim import SigningKey
+from postroom.message.mime import UnsendableLetter
+from postroom.outgoing import Outgoing
 from postroom.ports import (
     Carried,
     Claimed,
     Early,
     Live,
-    MxFound,
-    NoAnswer,
-    NoDomain,
-    NullMx,
     Over,
-    Resolver,
     Schedule,
     Submissions,
     Unavailable,
     Wire,
 )
-from postroom.smtp.commands import MailFrom, RcptTo, UnsafeCommand
+from postroom.smtp.commands import UnsafeCommand
 from postroom.smtp.dialogue import Mail
-from postroom.smtp.security import Security
 from postroom.smtp.transcript import escaped
 from postroom.smtp.verdict import Fate, Verdict
 
 MOST_DEATHS = 8  # workers in a row that may die with a letter before it is parked as `failed`
-MOST_HOSTS = 5  # of a domain's exchangers that one attempt asks
 PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds between tries to record a verdict that must not be lost
 
 
@@ -64,26 +56,23 @@ class Deliver:
 
     submissions: Submissions
     schedule: Schedule
-    resolver: Resolver
+    destination: Callable[[DeliveryTask], Target | Verdict]
     wire: Wire
-    routes: Routes
     policy: RetryPolicy
     signing: Callable[[str], tuple[SigningKey, ...]]  # the keys of a From domain
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     pause: Callable[[float], None]
-    shuffle: Callable[[list[Exchanger]], None]
     holder: str  # names this process in its claims
     lease: timedelta
     session_seconds: float  # what one task may take, well within the lease
-    smtp_port: int = 25
     told: Callable[[Attempt], None] = lambda _: None  # called with each attempt once it is recorded
     unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
     def __call__(self, task: DeliveryTask) -> None:
         deadline = self.monotonic() + self.session_seconds
         refs = iter(task.parcels)
-        target = self._target(task)
+        target = self.destination(task)
         opened: dict[int, _Opened] = {}
 
         def mails() -> Iterator[Mail]:
@@ -105,41 +94,6 @@ class Deliver:
         if left:
             self.schedule.put(replace(task, parcels=left), self.clock())
 
-    # Where to.
-
-    def _target(self, task: DeliveryTask) -> Target | Verdict:
-        """Where the session may go, or the verdict on everybody where there is nowhere to go."""
-        try:
-            route = self.routes.named(task.route)
-        except NoRoute as error:
-            return Verdict("", Fate.DEFERRED, note=f"The routes table has changed: {error}", cause="no_route")
-        if route.relay is not None:
-            return Target(
-                route=route.name,
-                hosts=(Host(route.relay.host, route.relay.port),),
-                security=route.security,
-                implicit_tls=route.relay.implicit_tls,
-                credentials=route.relay.credentials,
-            )
-        return self._exchangers(route, task.destination)
-
-    def _exchangers(self, route: Route, domain: str) -> Target | Verdict:
-        match self.resolver.exchangers(domain):
-            case MxFound(exchangers):
-                hosts = in_order(exchangers, self.shuffle)[:MOST_HOSTS]
-                return Target(
-                    route=route.name,
-                    hosts=tuple(Host(host, self.smtp_port) for host in hosts),
-                    security=route.security,
-                )
-            case NullMx():  # RFC 7505 §3 and §4.1
-                note = f"{domain} says by a null MX that it takes no mail"
-                return Verdict("", Fate.REFUSED, note=note, enhanced="5.1.10", cause="null_mx")
-            case NoDomain(why):
-                return Verdict("", Fate.REFUSED, note=why, enhanced="5.1.2", cause="no_such_domain")
-            case NoAnswer(why):
-                return Verdict("", Fate.DEFERRED, note=why, cause="dns")
-
     # Claiming.
 
     def _open(self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
@@ -148,13 +102,10 @@ class Deliver:
         if remembered is not None:
             self._record(*remembered)
             return None
-        letter, keys, trouble = self._letter(ref)
+        outgoing = Outgoing.of(ref.submission, self.submissions, self.signing)
         now = self.clock()
         lease = Lease(self.holder, now, now + self.lease)
-        franking = None
-        if letter is not None and trouble is None:
-            franking = Franking(letter.sender.domain, tuple(key.selector for key in keys))
-        match self.submissions.claim(ref, lease, franking):
+        match self.submissions.claim(ref, lease, outgoing.franking):
             case Claimed(submission, parcel, taken_over):
                 ours = _Opened(submission, parcel)
                 if (parcel.route, parcel.destination) != (task.route, task.destination) or not parcel.due(now):
@@ -165,10 +116,10 @@ class Deliver:
                 if ending is not None:
                     self._record(ending, None)
                     return None
-                if letter is None or trouble is not None:
-                    self._give_back(ours, trouble or "The letter is gone from its store", lost=letter is None)
+                if outgoing.trouble is not None:
+                    self._give_back(ours, outgoing.trouble, lost=outgoing.letter is None)
                     return None
-                return self._franked(ours, letter, keys, opened)
+                return self._franked(ours, outgoing, opened)
             case Live(parcel, until):
                 # Its holder may be dead: look again. Another name, or the task under way would swallow this one.
                 self.schedule.put(parcel.task(ref.generation + 1), until)
@@ -177,20 +128,6 @@ class Deliver:
             case Over(parcel):
                 self._put_next(parcel)
         return None
-
-    def _letter(self, ref: ParcelRef) -> tuple[Letter | None, tuple[SigningKey, ...], str | None]:
-        """The letter and the keys that sign it, and what is wrong with either."""
-        stored = self.submissions.letter(ref.submission)
-        if stored is None:
-            return None, (), None
-        try:
-            letter = Letter.unpack(stored)
-        except ValueError as error:
-            return None, (), f"The stored letter is damaged: {error}"
-        try:
-            return letter, self.signing(letter.sender.domain), None
-        except (SealError, UnusableKey) as error:
-            return letter, (), f"The key of {letter.sender.domain} can't sign: {error}"
 
     def _give_back(self, ours: _Opened, note: str, *, lost: bool) -> None:
         """Settle a parcel whose letter can't go out: for good where it is lost, else for a later try."""
@@ -204,11 +141,11 @@ class Deliver:
         )
         self._settle(ours, Carried(verdicts=verdicts, note=note))
 
-    def _franked(
-        self, ours: _Opened, letter: Letter, keys: tuple[SigningKey, ...], opened: dict[int, _Opened]
-    ) -> Mail | None:
+    def _franked(self, ours: _Opened, outgoing: Outgoing, opened: dict[int, _Opened]) -> Mail | None:
+        # RFC 6376 §3.5, x=: a copy that is delivered last of all must still verify.
+        valid_for = self.policy.give_up_after + timedelta(days=4)
         try:
-            mail = self._mail(ours.submission, ours.parcel, letter, keys)
+            mail = outgoing.mail(ours.submission, ours.parcel, self.clock(), valid_for)
         except (UnsendableLetter, UnsafeCommand) as error:
             failed = self._settlement(ours).failed(ours.parcel, "unsendable")
             self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, self.clock(), str(error)))
@@ -229,27 +166,6 @@ class Deliver:
         if self.policy.too_late(due=submission.date, now=settlement.now, expires_at=submission.expires_at):
             return settlement.expired(parcel)
         return None
-
-    def _mail(self, submission: Submission, parcel: Parcel, letter: Letter, keys: tuple[SigningKey, ...]) -> Mail:
-        """The letter for those who still wait for it. Raises `UnsendableLetter` or `UnsafeCommand`.
-
-        Its octets are the same for every attempt: all that goes in was frozen with the letter or at the first claim.
-        """
-        frozen = parcel.franking.selectors if parcel.franking else ()
-        signers = tuple(key for key in keys if key.selector in frozen)
-        octets = render(letter, message_id=submission.message_id, date=submission.date, seed=submission.id)
-        # RFC 6376 §3.5, x=: a copy that is delivered last of all must still verify.
-        expires = submission.date + self.policy.give_up_after + timedelta(days=4)
-        recipients = tuple(each.address for each in parcel.due(self.clock()))
-        for command in (MailFrom(submission.return_path), *map(RcptTo, recipients)):
-            command.encode()
-        return Mail(
-            submission.return_path,
-            recipients,
-            sign(octets, signers, at=submission.date, expires=expires),
-            smtputf8=letter.needs_smtputf8 or not all(map(str.isascii, (submission.return_path, *recipients))),
-            security=Security(submission.tls or Security.OPPORTUNISTIC),
-        )
 
     # Settling.
 

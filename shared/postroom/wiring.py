@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import re
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,11 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import Accept, deployment_secret
-from postroom.account.domain import DkimKey, SendingDomain
 from postroom.deliver import Deliver
-from postroom.delivery.attempt import Attempt
 from postroom.delivery.record import SubmissionId
-from postroom.delivery.status import Outcome
+from postroom.destination import Destinations
+from postroom.journal import tell
 from postroom.ports import Directory, Schedule, Submissions
 from postroom.remembered import Remembered
 from postroom.settings import Settings
@@ -114,42 +110,23 @@ def delivering(settings: Settings) -> Deliver:
     return Deliver(
         submissions=submissions,
         schedule=schedule,
-        resolver=resolver,
+        destination=Destinations(
+            routes=settings.routes,
+            resolver=resolver,
+            shuffle=random.SystemRandom().shuffle,
+            smtp_port=settings.smtp_port,
+        ),
         wire=SmtpWire(reach, Background()),
-        routes=settings.routes,
         policy=settings.retry_policy,
         signing=signing(directory, settings.seal_private),
         clock=clock,
         monotonic=time.monotonic,
         pause=time.sleep,
-        shuffle=random.SystemRandom().shuffle,
         holder=str(uuid4()),
         lease=settings.lease,
         session_seconds=(settings.function_timeout - MARGIN).total_seconds(),
-        smtp_port=settings.smtp_port,
-        told=log_attempt if settings.log == "attempts" else lambda _: None,
+        told=tell if settings.log == "attempts" else lambda _: None,
     )
-
-
-def log_attempt(attempt: Attempt) -> None:
-    """One line of JSON on standard output, which the log collectors of every home understand."""
-    took = attempt.finished_at - attempt.started_at
-    line = {
-        "severity": "INFO" if attempt.outcome in (Outcome.ACCEPTED, Outcome.NOT_ATTEMPTED) else "WARNING",
-        "time": attempt.finished_at.isoformat(timespec="milliseconds"),
-        "message": f"attempt {attempt.number} to {attempt.destination}: {attempt.outcome}",
-        "email_id": attempt.submission,
-        "attempt_id": attempt.id,
-        "destination": attempt.destination,
-        "route": attempt.route,
-        "mx": attempt.mx,
-        "outcome": attempt.outcome,
-        "reply": next((each.text for each in reversed(attempt.transcript) if each.speaker == "server"), None),
-        "note": attempt.note,
-        "took_ms": round(took / timedelta(milliseconds=1)),
-    }
-    sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
-    sys.stdout.flush()
 
 
 def submit_app(settings: Settings) -> Flask:
@@ -197,39 +174,6 @@ def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
         default=QueueLimits(at_once),
         push_deadline=deadline,
     )
-
-
-def add_domain(settings: Settings, name: str, selector: str, pem: bytes | None) -> SendingDomain:
-    """Keep a domain, verified by whoever may run this, with its DKIM key sealed.
-
-    Without `pem` an RSA key is made. Raises ValueError where the name or the key can't be used, or where the
-    domain has a key under this selector: another one in its place would void every signature until DNS follows.
-    """
-    from postroom.account.seal import seal
-    from postroom.message.address import Mailbox
-    from postroom.message.dkim import SigningKey, new_key, record
-
-    try:
-        domain = Mailbox.parse(f"postmaster@{name}").domain
-    except ValueError as error:
-        raise ValueError(f"{name!r} can't be a sending domain: {error}") from error
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", selector):
-        raise ValueError(f"{selector!r} can't be a DKIM selector: it must be one label of a domain name")
-    directory = home(settings).directory
-    stored = directory.get("domain", domain)
-    known = SendingDomain.from_record(stored) if stored else SendingDomain(str(uuid4()), domain, True, clock())
-    if any(each.selector == selector for each in known.keys):
-        raise ValueError(
-            f"{domain} has a key under the selector {selector!r} already: `postroom domains show {domain}` prints its "
-            "record. To sign with another key as well, add it under another --selector."
-        )
-    pem = pem or new_key("rsa")
-    _, text = record(SigningKey.load(domain, selector, pem))
-    purpose = DkimKey(selector, "", text).purpose(domain)
-    key = DkimKey(selector, seal(pem, settings.seal_public or "", purpose), text)
-    made = replace(known, verified=True, keys=(*known.keys, key))
-    directory.put("domain", domain, made.record())
-    return made
 
 
 def once(make: Callable[[], T]) -> Callable[[], T]:

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from postroom.cli import settings_table
+from postroom.cli.config import settings_table
 from postroom.settings import Settings, every_setting
 
 ROOT = Path(__file__).parents[2]

@@ -16,6 +16,7 @@ from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
+from postroom.destination import Destinations
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx
@@ -121,15 +122,13 @@ class UseCases:
         return Deliver(
             submissions=submissions or self.submissions,
             schedule=self.schedule,
-            resolver=self.resolver,
+            destination=Destinations(routes=self.accept.routes, resolver=self.resolver, shuffle=lambda _: None),
             wire=self.wire,
-            routes=self.accept.routes,
             policy=RetryPolicy(),
             signing=lambda _: (),
             clock=lambda: self.now,
             monotonic=lambda: 1.0,
             pause=self.pauses.append,
-            shuffle=lambda _: None,
             holder=holder,
             lease=timedelta(seconds=840),
             session_seconds=750,

@@ -1,0 +1,24 @@
+"""`postroom dev | serve | send | show | keys | domains | config`: the command line.
+
+What `dev` and `serve` run is `house`; `send` and `show` speak to the API like any client.
+"""
+
+from __future__ import annotations
+
+import click
+
+from postroom.cli.config import config
+from postroom.cli.domains import domains
+from postroom.cli.keys import keys
+from postroom.cli.letters import send, show
+from postroom.cli.running import dev, serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="postroom")
+def main() -> None:
+    """postroom: JSON over HTTPS in, one SMTP session out, and every word of it kept."""
+
+
+for command in (dev, serve, send, show, keys, domains, config):
+    main.add_command(command)

@@ -1,0 +1,31 @@
+"""What an operator reads while it runs: one line of JSON for each attempt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.status import Outcome
+
+
+def tell(attempt: Attempt) -> None:
+    """One line of JSON on standard output, which the log collectors of every home understand."""
+    took = attempt.finished_at - attempt.started_at
+    line = {
+        "severity": "INFO" if attempt.outcome in (Outcome.ACCEPTED, Outcome.NOT_ATTEMPTED) else "WARNING",
+        "time": attempt.finished_at.isoformat(timespec="milliseconds"),
+        "message": f"attempt {attempt.number} to {attempt.destination}: {attempt.outcome}",
+        "email_id": attempt.submission,
+        "attempt_id": attempt.id,
+        "destination": attempt.destination,
+        "route": attempt.route,
+        "mx": attempt.mx,
+        "outcome": attempt.outcome,
+        "reply": next((each.text for each in reversed(attempt.transcript) if each.speaker == "server"), None),
+        "note": attempt.note,
+        "took_ms": round(took / timedelta(milliseconds=1)),
+    }
+    sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
+    sys.stdout.flush()

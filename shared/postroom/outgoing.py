@@ -1,0 +1,73 @@
+"""The letter as it goes out: taken from its store, rendered and signed. The same octets for every attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from postroom.account.seal import SealError
+from postroom.delivery.parcel import Franking, Parcel
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.submission import Submission
+from postroom.message.dkim import SigningKey, UnusableKey, sign
+from postroom.message.letter import Letter
+from postroom.message.mime import render
+from postroom.ports import Submissions
+from postroom.smtp.commands import MailFrom, RcptTo
+from postroom.smtp.dialogue import Mail
+from postroom.smtp.security import Security
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A stored letter and the keys of its From domain, and what is wrong with either."""
+
+    letter: Letter | None
+    keys: tuple[SigningKey, ...] = ()
+    trouble: str | None = None
+
+    @classmethod
+    def of(
+        cls, id_: SubmissionId, submissions: Submissions, signing: Callable[[str], tuple[SigningKey, ...]]
+    ) -> Outgoing:
+        stored = submissions.letter(id_)
+        if stored is None:
+            return cls(None, trouble="The letter is gone from its store")
+        try:
+            letter = Letter.unpack(stored)
+        except ValueError as error:
+            return cls(None, trouble=f"The stored letter is damaged: {error}")
+        try:
+            return cls(letter, signing(letter.sender.domain))
+        except (SealError, UnusableKey) as error:
+            return cls(letter, trouble=f"The key of {letter.sender.domain} can't sign: {error}")
+
+    @property
+    def franking(self) -> Franking | None:
+        """What the first claim freezes."""
+        if self.letter is None or self.trouble is not None:
+            return None
+        return Franking(self.letter.sender.domain, tuple(key.selector for key in self.keys))
+
+    def mail(self, submission: Submission, parcel: Parcel, now: datetime, valid_for: timedelta) -> Mail:
+        """The letter for those of the parcel whose turn it is, its signature valid for so long.
+
+        All that goes into its octets was frozen with the letter or at the first claim. Raises `UnsendableLetter` or
+        `UnsafeCommand`.
+        """
+        if self.letter is None:
+            raise ValueError("there is no letter")
+        frozen = parcel.franking.selectors if parcel.franking else ()
+        signers = tuple(key for key in self.keys if key.selector in frozen)
+        octets = render(self.letter, message_id=submission.message_id, date=submission.date, seed=submission.id)
+        recipients = tuple(each.address for each in parcel.due(now))
+        for command in (MailFrom(submission.return_path), *map(RcptTo, recipients)):
+            command.encode()
+        return Mail(
+            submission.return_path,
+            recipients,
+            sign(octets, signers, at=submission.date, expires=submission.date + valid_for),
+            smtputf8=self.letter.needs_smtputf8 or not all(map(str.isascii, (submission.return_path, *recipients))),
+            security=Security(submission.tls or Security.OPPORTUNISTIC),
+        )
