@@ -157,6 +157,7 @@ class Accept:
                 route=route.name,
                 destination=destination,
                 queue=route.queue,
+                hold=(request.on_unknown or self.on_unknown) == "hold",
                 next_attempt_at=now,
                 recipients=tuple(
                     Recipient(

@@ -84,8 +84,14 @@ class Deliver:
         def settled(mail: Mail, carried: Carried) -> None:
             self._settle(opened.pop(id(mail)), carried)
 
+        def mark(mail: Mail) -> bool:
+            try:
+                return self.submissions.mark(opened[id(mail)].parcel)
+            except Unavailable:
+                return False  # what can't be written down beforehand is not said
+
         if isinstance(target, Target):
-            self.wire.converse(target, mails(), deadline, settled)
+            self.wire.converse(target, mails(), deadline, mark, settled)
         else:
             for mail in mails():
                 verdicts = tuple(replace(target, recipient=recipient) for recipient in mail.recipients)
@@ -159,7 +165,7 @@ class Deliver:
     def _ending(self, ours: _Opened, taken_over: bool) -> Parcel | None:
         """The settled parcel where a claimed one must not be attempted any more."""
         submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
-        if taken_over and submission.on_unknown == "hold":
+        if taken_over and parcel.hold and any(each.possibly_delivered for each in parcel.due(self.clock())):
             return settlement.held(parcel)
         if parcel.deaths >= MOST_DEATHS:
             return settlement.failed(parcel, "killed_its_worker")

@@ -70,4 +70,5 @@ class Outgoing:
             sign(octets, signers, at=submission.date, expires=submission.date + valid_for),
             smtputf8=self.letter.needs_smtputf8 or not all(map(str.isascii, (submission.return_path, *recipients))),
             security=Security(submission.tls or Security.OPPORTUNISTIC),
+            marked=parcel.hold,
         )

@@ -107,6 +107,9 @@ class Submissions(Protocol):
         holder is known to be dead, is taken over, and its attempt recorded as abandoned.
         """
 
+    def mark(self, parcel: Parcel) -> bool:
+        """Write, durable on return, that the end of data is about to be said; whether the claim is still ours."""
+
     def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
         """Write the parcel and the attempt if the claim is still ours: the parcel's claim number, not settled."""
 
@@ -195,12 +198,20 @@ class Wire(Protocol):
     """Carries letters over SMTP."""
 
     def converse(
-        self, target: Target, mails: Iterator[Mail], deadline: float, settled: Callable[[Mail, Carried], None]
+        self,
+        target: Target,
+        mails: Iterator[Mail],
+        deadline: float,
+        mark: Callable[[Mail], bool],
+        settled: Callable[[Mail, Carried], None],
     ) -> None:
         """Carry `mails` in one session, HELO to QUIT.
 
+        For a letter that is to be marked, `mark` is called before the flight that carries its end is said; where it
+        answers False, that flight isn't said.
+
         A letter is pulled one ahead of its turn, the first two before anything is dialled.
-        `settled` is called in the caller's thread, once for each letter pulled, as its verdict falls and
+        Both are called in the caller's thread, `settled` once for each letter pulled, as its verdict falls and
         before the answer to QUIT is waited for. Letters are left unpulled where the session ends early.
         `deadline` is monotonic: what isn't settled by then is dropped and settled as it then stands.
         """

@@ -50,6 +50,9 @@ class Memory:
     def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
         raise AssertionError(f"the API claims nothing: {ref}, {lease}, {franking}")
 
+    def mark(self, parcel: Parcel) -> bool:
+        raise AssertionError(f"the API marks nothing: {parcel}")
+
     def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
         raise AssertionError(f"the API settles nothing: {parcel}, {attempt}")
 

@@ -195,6 +195,23 @@ def test_a_worker_that_wakes_after_it_was_taken_over_settles_nothing(submissions
     assert outcomes == {1: Outcome.ABANDONED, 2: Outcome.ACCEPTED}
 
 
+def test_a_marked_claim_that_is_taken_over_is_in_doubt_and_an_unmarked_one_is_not(submissions: Submissions) -> None:
+    for marked in (True, False):
+        letter = submission()
+        letter = replace(letter, parcels=tuple(replace(each, hold=True) for each in letter.parcels))
+        stored = submissions.create(letter, LETTER)
+        mine = claimed(submissions.claim(ref(stored), lease(), None)).parcel
+        assert not marked or submissions.mark(mine)
+        later = lease("worker-2", NOON + 20 * MINUTE)
+        theirs = claimed(submissions.claim(ref(mine), later, None)).parcel
+        assert theirs.recipients[0].possibly_delivered is marked
+        assert not theirs.marked
+        assert not submissions.mark(mine), "a claim that was lost can't be marked"
+        assert submissions.mark(theirs)
+        assert submissions.settle(delivered(theirs), attempt(theirs))
+        assert not submissions.mark(theirs), "nor one that was settled"
+
+
 def test_of_many_who_take_over_at_once_one_does(submissions: Submissions) -> None:
     stored = submissions.create(submission(), LETTER)
     claimed(submissions.claim(ref(stored), lease(minutes=1), None))

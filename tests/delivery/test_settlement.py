@@ -33,9 +33,9 @@ def parcel(*statuses: Status) -> Parcel:
     return waiting.claimed(Lease("me", NOON, NOON + timedelta(seconds=840)), None)
 
 
-def settled(*verdicts: Verdict, submission: Submission = SUBMISSION, after: timedelta = timedelta(0)) -> Parcel:
-    settlement = Settlement(submission, RetryPolicy(), NOON + after, "mx.example.net")
-    return settlement.settled(parcel(*[Status.QUEUED] * len(verdicts)), verdicts)
+def settled(*verdicts: Verdict, hold: bool = False, after: timedelta = timedelta(0)) -> Parcel:
+    settlement = Settlement(SUBMISSION, RetryPolicy(), NOON + after, "mx.example.net")
+    return settlement.settled(replace(parcel(*[Status.QUEUED] * len(verdicts)), hold=hold), verdicts)
 
 
 def verdict(number: int, fate: Fate, code: int | None = None, text: str = "") -> Verdict:
@@ -101,7 +101,7 @@ def test_the_name_that_a_server_gives_the_letter_is_kept(text: str, name: str | 
 @pytest.mark.parametrize(("policy", "status"), [("retry", Status.DEFERRED), ("hold", Status.UNKNOWN)])
 def test_a_lost_reply_is_never_called_anything_else(policy: str, status: Status) -> None:
     lost = Verdict("r0@example.net", Fate.UNKNOWN, cause="reply_lost")
-    done = settled(lost, submission=replace(SUBMISSION, on_unknown=policy))
+    done = settled(lost, hold=policy == "hold")
     (recipient,) = done.recipients
     assert (recipient.status, recipient.cause, recipient.possibly_delivered) == (status, "reply_lost", True)
     assert done.open is (policy == "retry")

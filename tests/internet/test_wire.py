@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import ip_network
 from threading import Event
 
@@ -63,11 +64,16 @@ def carry(
     security: Security = Security.OPPORTUNISTIC,
     credentials: Credentials | None = None,
     seconds: float = 10,
+    mark: Callable[[Mail], bool] = lambda _: True,
 ) -> list[Carried]:
     carried: list[Carried] = []
     target = Target(route="r", hosts=(Host("localhost", port),), security=security, credentials=credentials)
-    wire.converse(target, mails, time.monotonic() + seconds, lambda _, each: carried.append(each))
+    wire.converse(target, mails, time.monotonic() + seconds, mark, lambda _, each: carried.append(each))
     return carried
+
+
+def unmarked(_: Mail) -> bool:
+    raise AssertionError("this letter isn't to be marked")
 
 
 def lines(carried: Carried) -> list[str]:
@@ -144,8 +150,32 @@ def test_a_verdict_is_told_before_the_answer_to_quit() -> None:
     with serving(serve) as port:
         target = Target(route="r", hosts=(Host("127.0.0.1", port),), security=Security.OPPORTUNISTIC)
         patient = wire_with(Timeouts(quit=10))
-        patient.converse(target, iter([mail()]), time.monotonic() + 10, lambda *_: told.set())
+        patient.converse(target, iter([mail()]), time.monotonic() + 10, unmarked, lambda *_: told.set())
     assert told.is_set()
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_letter_to_be_marked_is_marked_before_its_end_is_said(wire: SmtpWire, ours: bool) -> None:
+    events: list[str] = []
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "354 go on")
+        guest.hear(b"\r\n.\r\n")
+        events.append("heard the end")
+        guest.say("250 taken")
+
+    def mark(_: Mail) -> bool:
+        time.sleep(0.1)
+        events.append("marked")
+        return ours
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([replace(mail(), marked=True)]), mark=mark)
+    assert events == (["marked", "heard the end"] if ours else ["marked"])
+    assert carried.verdicts[0].fate is (Fate.ACCEPTED if ours else Fate.DEFERRED)
 
 
 def test_a_goodbye_in_the_middle_leaves_the_rest_unattempted(wire: SmtpWire) -> None:
@@ -429,7 +459,7 @@ def test_the_next_address_is_asked_where_the_first_refuses(wire: SmtpWire) -> No
         carried: list[Carried] = []
         hosts = (Host("127.0.0.9", port), Host("127.0.0.1", port))
         target = Target(route="r", hosts=hosts, security=Security.OPPORTUNISTIC)
-        wire.converse(target, iter([mail()]), time.monotonic() + 10, lambda _, each: carried.append(each))
+        wire.converse(target, iter([mail()]), time.monotonic() + 10, unmarked, lambda _, each: carried.append(each))
     assert [(each.mx, each.verdicts[0].fate) for each in carried] == [("127.0.0.1", Fate.ACCEPTED)]
 
 
@@ -445,7 +475,7 @@ def test_no_other_address_is_asked_once_a_letter_was_refused(wire: SmtpWire) -> 
 
     with serving(serve) as port:
         target = Target(route="r", hosts=(Host("127.0.0.1", port),) * 3, security=Security.OPPORTUNISTIC)
-        wire.converse(target, iter([mail()]), time.monotonic() + 10, lambda *_: None)
+        wire.converse(target, iter([mail()]), time.monotonic() + 10, unmarked, lambda *_: None)
     assert len(asked) == 1
 
 
@@ -456,4 +486,4 @@ def test_a_caller_that_fails_ends_the_session(wire: SmtpWire) -> None:
     with serving(lambda guest: polite(guest)) as port:
         target = Target(route="r", hosts=(Host("127.0.0.1", port),), security=Security.OPPORTUNISTIC)
         with pytest.raises(RuntimeError, match="the store is gone"):
-            wire.converse(target, iter([mail(), mail(), mail()]), time.monotonic() + 10, fail)
+            wire.converse(target, iter([mail(), mail(), mail()]), time.monotonic() + 10, unmarked, fail)

@@ -50,10 +50,16 @@ class FakeWire:
     most: int = 100
     carried: list[Mail] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
-    before: Callable[[], None] = lambda: None  # called with the claim held, before the verdict
+    before: Callable[[], None] = lambda: None  # called with the claim held, before the mark
+    after_mark: Callable[[], None] = lambda: None  # called before the verdict
 
     def converse(
-        self, target: Target, mails: Iterator[Mail], deadline: float, settled: Callable[[Mail, Carried], None]
+        self,
+        target: Target,
+        mails: Iterator[Mail],
+        deadline: float,
+        mark: Callable[[Mail], bool],
+        settled: Callable[[Mail, Carried], None],
     ) -> None:
         assert deadline > 0
         self.targets.append(target)
@@ -63,6 +69,10 @@ class FakeWire:
                 return
             self.carried.append(mail)
             self.before()
+            if mail.marked and not mark(mail):
+                settled(mail, Carried(verdicts=tuple(Verdict(each, Fate.DEFERRED) for each in mail.recipients)))
+                continue
+            self.after_mark()
             settled(mail, Carried(verdicts=self.judge(mail), mx="mx.example.net", address="192.0.2.1", round_trips=2))
 
 

@@ -81,8 +81,8 @@ def test_a_task_that_finds_another_worker_at_it_looks_again_later(office: UseCas
     assert office.statuses(letter) == ["delivered"]
 
 
-def abandon(office: UseCases) -> DeliveryTask:
-    """A worker takes the task and dies with the claim in its hands."""
+def abandon(office: UseCases, *, marked: bool = False) -> DeliveryTask:
+    """A worker takes the task and dies with the claim in its hands, before or after the letter's end was marked."""
     task, _ = office.schedule.take()
     doomed = LocalSubmissions(office.database)
 
@@ -92,10 +92,13 @@ def abandon(office: UseCases) -> DeliveryTask:
     def die() -> None:
         raise Killed
 
-    office.wire.before = die
+    if marked:
+        office.wire.after_mark = die
+    else:
+        office.wire.before = die
     with pytest.raises(Killed):
         office.worker(f"doomed-{office.now.timestamp():.0f}", doomed)(task)
-    office.wire.before = lambda: None
+    office.wire.before = office.wire.after_mark = lambda: None
     doomed.close()  # its lock goes with it
     return task
 
@@ -113,11 +116,36 @@ def test_a_dead_workers_parcel_is_taken_over_and_said_to_be_possibly_delivered(o
 
 def test_under_hold_a_dead_workers_parcel_is_not_sent_again(office: UseCases) -> None:
     letter = office.submit(on_unknown="hold")
-    task = abandon(office)
+    task = abandon(office, marked=True)
     office.now += timedelta(seconds=1)
     office.deliver(task)
     assert office.statuses(letter) == ["unknown"]
     assert len(office.wire.carried) == 1
+
+
+def test_under_hold_a_worker_that_died_before_the_end_of_the_letter_leaves_no_doubt(office: UseCases) -> None:
+    letter = office.submit(on_unknown="hold")
+    task = abandon(office)
+    office.now += timedelta(seconds=1)
+    office.deliver(task)
+    assert office.statuses(letter) == ["delivered"]
+    assert office.outcomes(letter) == ["abandoned", "accepted"]
+    assert not office.stored(letter).recipients[0].possibly_delivered
+
+
+def test_under_hold_the_end_is_not_said_where_the_claim_was_lost(office: UseCases) -> None:
+    letter = office.submit(on_unknown="hold")
+    task, _ = office.schedule.take()
+
+    def stall() -> None:
+        office.wire.before = lambda: None
+        office.now += timedelta(seconds=900)  # the worker stands still past its lease
+        office.worker("another").__call__(replace(task, parcels=(replace(task.parcels[0], claim=1),)))
+
+    office.wire.before = stall
+    office.deliver(task)
+    assert office.statuses(letter) == ["delivered"]
+    assert office.outcomes(letter) == ["abandoned", "accepted"]
 
 
 def test_a_letter_that_kills_its_workers_is_parked(office: UseCases) -> None:

@@ -52,6 +52,8 @@ class Parcel:
     lease: Lease | None = None
     generation: int = 0
     attempts: int = 0
+    hold: bool = False  # a lost reply is held as `unknown`, so the end of data is marked before it is said
+    marked: bool = False  # under this claim the end of data was about to be said
     deaths: int = 0  # workers in a row that died with it
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
@@ -92,6 +94,7 @@ class Parcel:
             self,
             claim=self.claim + 1,
             lease=lease,
+            marked=False,
             first_attempt_at=self.first_attempt_at or lease.since,
             franking=self.franking or franking,
         )
@@ -99,7 +102,8 @@ class Parcel:
     def taken_over(self, lease: Lease, franking: Franking | None) -> tuple[Parcel, Attempt]:
         """This parcel taken from a dead worker, and the attempt that this worker abandoned.
 
-        Nobody knows whether the final dot was sent, so every recipient it was for is possibly delivered.
+        Where nobody knows whether the final dot was sent, every recipient it was for is possibly delivered. Under
+        `hold` the mark knows.
         """
         if self.lease is None:
             raise ValueError(f"parcel {self.key} is not claimed, so there is nobody to take it over from")
@@ -113,10 +117,14 @@ class Parcel:
             started_at=self.lease.since,
             finished_at=lease.since,
             outcome=Outcome.ABANDONED,
-            note="The worker died before it recorded how this attempt ended.",
+            note="The worker died before it recorded how this attempt ended"
+            + (", and before the end of the letter." if self.hold and not self.marked else "."),
         )
+        maybe = self.marked or not self.hold
         in_doubt = tuple(
-            replace(each, possibly_delivered=True, attempts=each.attempts + 1) if each.status in OPEN else each
+            replace(each, possibly_delivered=each.possibly_delivered or maybe, attempts=each.attempts + 1)
+            if each.status in OPEN
+            else each
             for each in self.recipients
         )
         taken = self.claimed(lease, franking)
@@ -134,6 +142,8 @@ class Parcel:
             "claim": self.claim,
             "generation": self.generation,
             "attempts": self.attempts,
+            "hold": self.hold,
+            "marked": self.marked,
             "deaths": self.deaths,
             "first_attempt_at": plain(self.first_attempt_at),
             "next_attempt_at": plain(self.next_attempt_at),

@@ -38,15 +38,20 @@ class Settlement:
             attempts=max(attempts, 1), due=self.submission.date, now=self.now, expires_at=self.submission.expires_at
         )
         recipients = tuple(
-            self._moved(each, by_address[each.address], again_at)
+            self._moved(each, by_address[each.address], again_at, hold=parcel.hold)
             if each.status in OPEN and each.address in by_address
             else each
             for each in parcel.recipients
         )
         waiting = [each.next_attempt_at for each in recipients if each.next_attempt_at is not None]
-        next_attempt_at = min(waiting) if waiting else None
         return replace(
-            parcel, lease=None, deaths=0, recipients=recipients, attempts=attempts, next_attempt_at=next_attempt_at
+            parcel,
+            lease=None,
+            marked=False,
+            deaths=0,
+            recipients=recipients,
+            attempts=attempts,
+            next_attempt_at=min(waiting) if waiting else None,
         )
 
     def expired(self, parcel: Parcel) -> Parcel:
@@ -82,7 +87,7 @@ class Settlement:
         """The parcel as it was before it was claimed."""
         return replace(parcel, lease=None)
 
-    def _moved(self, recipient: Recipient, verdict: Verdict, again_at: datetime | None) -> Recipient:
+    def _moved(self, recipient: Recipient, verdict: Verdict, again_at: datetime | None, *, hold: bool) -> Recipient:
         sending = recipient.moved(Status.SENDING, self.now)
         if verdict.fate is Fate.NOT_ATTEMPTED:
             return sending.moved(Status.QUEUED, self.now, next_attempt_at=self.now)
@@ -93,7 +98,7 @@ class Settlement:
                 return sending.moved(Status.DELIVERED, self.now, **said, remote_id=remote_id)
             case Fate.REFUSED:
                 return sending.moved(Status.BOUNCED, self.now, **said)
-            case Fate.UNKNOWN if self.submission.on_unknown == "hold":
+            case Fate.UNKNOWN if hold:
                 return sending.moved(Status.UNKNOWN, self.now, **said, possibly_delivered=True)
             case _:
                 maybe = recipient.possibly_delivered or verdict.fate is Fate.UNKNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic
@@ -16,24 +16,36 @@ from postroom.internet.connection import Connection, dial
 from postroom.internet.guard import Forbidden, Guard
 from postroom.internet.resolver import DnsResolver, literal
 from postroom.ports import Carried
+from postroom.smtp.commands import Content
 from postroom.smtp.dialogue import Flight, Heard, Mail, Session
 from postroom.smtp.reply import Reply
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.transcript import Line
-from postroom.smtp.verdict import Fate, Verdict
+from postroom.smtp.verdict import Fate, Lost, Verdict
 
 T = TypeVar("T")
 
 MOST_ADDRESSES = 5  # that one attempt dials
 
 
-async def drive(dialogue: Generator[Flight, Heard, T], connection: Connection) -> T:
-    """Say what the dialogue yields, tell it what was heard, and return what it concludes."""
+async def drive(
+    dialogue: Generator[Flight, Heard, T],
+    connection: Connection,
+    mark: Callable[[], Awaitable[bool]] | None = None,
+) -> T:
+    """Say what the dialogue yields, tell it what was heard, and return what it concludes.
+
+    Before a flight that carries a letter's end, `mark` is asked whether it may be said.
+    """
     try:
         flight = next(dialogue)
         while True:
-            flight = dialogue.send(await connection.say(flight))
+            if mark is not None and any(isinstance(command, Content) for command in flight) and not await mark():
+                connection.close()
+                flight = dialogue.send(Heard((), Lost("its end could not be marked, so it was not said")))
+            else:
+                flight = dialogue.send(await connection.say(flight))
     except StopIteration as end:
         result: T = end.value
         return result

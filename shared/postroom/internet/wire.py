@@ -10,7 +10,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 from postroom.delivery.routing import Target
 from postroom.internet.loop import Background
@@ -34,11 +36,17 @@ class _Wanted:
 
 
 @dataclass(frozen=True, slots=True)
+class _Ending:
+    mail: Mail
+    answer: asyncio.Future[bool]
+
+
+@dataclass(frozen=True, slots=True)
 class _Ended:
     error: BaseException | None
 
 
-_Event = _Settled | _Wanted | _Ended
+_Event = _Settled | _Wanted | _Ending | _Ended
 
 
 class SmtpWire:
@@ -49,7 +57,12 @@ class SmtpWire:
         self._background = background
 
     def converse(
-        self, target: Target, mails: Iterator[Mail], deadline: float, settled: Callable[[Mail, Carried], None]
+        self,
+        target: Target,
+        mails: Iterator[Mail],
+        deadline: float,
+        mark: Callable[[Mail], bool],
+        settled: Callable[[Mail, Carried], None],
     ) -> None:
         first = next(mails, None)
         if first is None:
@@ -64,6 +77,8 @@ class SmtpWire:
                         settled(mail, carried)
                     case _Wanted(answer):
                         self._background.call(_give, answer, next(mails, None))
+                    case _Ending(mail, said):
+                        self._background.call(_give, said, mark(mail))
                     case _Ended(error):
                         if error is not None:
                             raise error
@@ -73,9 +88,9 @@ class SmtpWire:
             raise
 
 
-def _give(answer: asyncio.Future[Mail | None], mail: Mail | None) -> None:
+def _give(answer: asyncio.Future[Any], value: object) -> None:
     if not answer.done():
-        answer.set_result(mail)
+        answer.set_result(value)
 
 
 class _Conversation:
@@ -143,7 +158,8 @@ class _Conversation:
                 ahead = self._ask_ahead()
             begun, trips = len(connection.transcript), connection.round_trips
             try:
-                verdicts = await drive(session.transaction(mail), connection)
+                mark = partial(self._mark, mail) if mail.marked else None
+                verdicts = await drive(session.transaction(mail), connection, mark)
             except Exception as surprise:
                 verdicts = session.broken_off(mail, _ours(surprise))
             trips = connection.round_trips - trips
@@ -165,6 +181,11 @@ class _Conversation:
         goodbye = asyncio.ensure_future(drive(found.session.farewell(), found.connection))
         await asyncio.sleep(0)  # one turn of the loop: the command is written
         return goodbye
+
+    async def _mark(self, mail: Mail) -> bool:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.events.put(_Ending(mail, answer))
+        return await answer
 
     def _ask_ahead(self) -> asyncio.Future[Mail | None]:
         self._asked = asyncio.create_task(self._want())

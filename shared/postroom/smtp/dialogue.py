@@ -44,6 +44,7 @@ class Mail:
     octets: bytes = field(repr=False)
     smtputf8: bool = False
     security: Security = Security.OPPORTUNISTIC  # the least that this letter asks for
+    marked: bool = False  # its end is to be marked before it is said
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from sqlite3 import Connection
 from typing import TypeVar
@@ -166,6 +166,9 @@ class LocalSubmissions:
             if self._update(claimed, abandoned, "record = ?", found.record):
                 return Claimed(found.submission, claimed, taken_over=abandoned is not None)
         return None
+
+    def mark(self, parcel: Parcel) -> bool:
+        return self._update(replace(parcel, marked=True), None, "claim = ? AND lease_until IS NOT NULL", parcel.claim)
 
     def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
         return self._update(parcel, attempt, "claim = ? AND lease_until IS NOT NULL", parcel.claim)
