@@ -20,7 +20,6 @@ from postroom.delivery.status import Outcome
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.message.dkim import SigningKey
-from postroom.message.mime import UnsendableLetter
 from postroom.outgoing import Outgoing
 from postroom.ports import (
     Carried,
@@ -33,7 +32,6 @@ from postroom.ports import (
     Unavailable,
     Wire,
 )
-from postroom.smtp.commands import UnsafeCommand
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.transcript import escaped
 from postroom.smtp.verdict import Fate, Verdict
@@ -152,7 +150,7 @@ class Deliver:
         valid_for = self.policy.give_up_after + timedelta(days=4)
         try:
             mail = outgoing.mail(ours.submission, ours.parcel, self.clock(), valid_for)
-        except (UnsendableLetter, UnsafeCommand) as error:
+        except ValueError as error:  # `UnsendableLetter`, `UnsafeCommand`, or what nobody thought of
             failed = self._settlement(ours).failed(ours.parcel, "unsendable")
             self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, self.clock(), str(error)))
             return None

@@ -39,7 +39,7 @@ def settings_table() -> str:
 
 
 def warn(settings: Settings | None = None) -> None:
-    """Say what can't be meant, and goes on all the same."""
+    """Say what can't be meant, and go on all the same."""
     for name in settings_.unknown(os.environ):
         click.echo(f"postroom: {name} is set, and there is no such setting", err=True)
     if settings is not None and "." not in settings.helo and not settings.helo.startswith("["):

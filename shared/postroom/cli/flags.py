@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +53,16 @@ def _environment() -> Variables:
     return {name: value for name, value in os.environ.items() if name in known and value.strip()}
 
 
-class reported:  # noqa: N801  it reads as a statement
+@contextmanager
+def reported() -> Iterator[None]:
     """Errors that are for the operator end the command with their text, without a traceback."""
+    from postroom.client import ApiError
+    from postroom.house.supervisor import StartError
+    from postroom.ports import Unavailable
 
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        from postroom.client import ApiError
-        from postroom.house.supervisor import StartError
-        from postroom.ports import Unavailable
-
-        if isinstance(error, SettingsError):
-            raise click.ClickException("these settings can't be used:\n  " + "\n  ".join(error.problems)) from error
-        if isinstance(error, StartError | ApiError | Unavailable):
-            raise click.ClickException(str(error)) from error
+    try:
+        yield
+    except SettingsError as error:
+        raise click.ClickException("these settings can't be used:\n  " + "\n  ".join(error.problems)) from error
+    except (StartError, ApiError, Unavailable) as error:
+        raise click.ClickException(str(error)) from error
