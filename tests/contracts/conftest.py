@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from postroom.clouds.local.database import Database
+from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.ports import Directory, Submissions
 from tests.contracts.homes import HOMES, Home
 
@@ -25,3 +27,21 @@ def submissions(home: Home) -> Submissions:
 @pytest.fixture
 def directory(home: Home) -> Directory:
     return home.directory
+
+
+# What the tests of the local home alone look into.
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(tmp_path)
+    database.prepare()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def local_submissions(database: Database) -> Iterator[LocalSubmissions]:
+    submissions = LocalSubmissions(database)
+    yield submissions
+    submissions.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -20,18 +19,8 @@ from tests.contracts.threads import at_once
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
-    database.prepare()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def submissions(database: Database) -> Iterator[LocalSubmissions]:
-    submissions = LocalSubmissions(database)
-    yield submissions
-    submissions.close()
+def submissions(local_submissions: LocalSubmissions) -> LocalSubmissions:
+    return local_submissions
 
 
 def test_of_four_processes_that_claim_at_once_one_gets_it(submissions: LocalSubmissions, tmp_path: Path) -> None:

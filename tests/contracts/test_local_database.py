@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,18 +29,8 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
-    database.prepare()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def submissions(database: Database) -> Iterator[LocalSubmissions]:
-    submissions = LocalSubmissions(database)
-    yield submissions
-    submissions.close()
+def submissions(local_submissions: LocalSubmissions) -> LocalSubmissions:
+    return local_submissions
 
 
 def fill(database: Database, pages: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -44,14 +44,6 @@ def until(released: Event, which: Callable[[Call], bool] = lambda _: True) -> Ca
             assert released.wait(20)
 
     return answer
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path)
-    database.prepare()
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -103,6 +103,14 @@ def introduced(guest: Guest, *extensions: str) -> None:
     guest.say(*(f"250{'-' if at < len(said) - 1 else ' '}{each}" for at, each in enumerate(said)))
 
 
+def up_to_the_letter(guest: Guest, *replies: str) -> None:
+    """Answer everything up to DATA in one flight; by default one recipient is accepted."""
+    guest.say("220 hi")
+    introduced(guest, "PIPELINING")
+    guest.hear(b"DATA\r\n")
+    guest.say("250 ok", *(replies or ("250 ok",)), "354 go on")
+
+
 @pytest.mark.parametrize(("extensions", "trips"), [(("PIPELINING",), 2), ((), 4)], ids=["pipelined", "one by one"])
 def test_a_letter_is_carried(wire: SmtpWire, extensions: tuple[str, ...], trips: int) -> None:
     with serving(lambda guest: polite(guest, *extensions)) as port:
@@ -159,10 +167,7 @@ def test_a_letter_to_be_marked_is_marked_before_its_end_is_said(wire: SmtpWire, 
     events: list[str] = []
 
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "PIPELINING")
-        guest.hear(b"DATA\r\n")
-        guest.say("250 ok", "250 ok", "354 go on")
+        up_to_the_letter(guest)
         guest.hear(b"\r\n.\r\n")
         events.append("heard the end")
         guest.say("250 taken")
@@ -201,10 +206,7 @@ def test_a_goodbye_in_the_middle_leaves_the_rest_unattempted(wire: SmtpWire) -> 
 
 def test_a_connection_reset_after_the_dot_is_in_doubt(wire: SmtpWire) -> None:
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "PIPELINING")
-        guest.hear(b"DATA\r\n")
-        guest.say("250 ok", "250 ok", "550 5.1.1 who?", "354 go on")
+        up_to_the_letter(guest, "250 ok", "550 5.1.1 who?")
         guest.hear(b"\r\n.\r\n")
         guest.reset()
 
@@ -216,10 +218,7 @@ def test_a_connection_reset_after_the_dot_is_in_doubt(wire: SmtpWire) -> None:
 
 def test_a_letter_that_the_kernel_never_took_whole_is_not_in_doubt(wire: SmtpWire) -> None:
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "PIPELINING")
-        guest.hear(b"DATA\r\n")
-        guest.say("250 ok", "250 ok", "354 go on")
+        up_to_the_letter(guest)
         time.sleep(0.2)
         guest.reset()
 
@@ -230,10 +229,7 @@ def test_a_letter_that_the_kernel_never_took_whole_is_not_in_doubt(wire: SmtpWir
 
 def test_a_server_that_takes_a_letter_before_it_has_it_is_not_believed(wire: SmtpWire) -> None:
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "PIPELINING")
-        guest.hear(b"DATA\r\n")
-        guest.say("250 ok", "250 ok", "354 go on")
+        up_to_the_letter(guest)
         guest.sock.recv(1000)
         guest.say("250 taken, all of it, surely")
         over.wait(5)
@@ -247,10 +243,7 @@ def test_a_server_that_takes_a_letter_before_it_has_it_is_not_believed(wire: Smt
 
 def test_a_refusal_in_the_middle_of_a_letter_is_one(wire: SmtpWire) -> None:
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "PIPELINING")
-        guest.hear(b"DATA\r\n")
-        guest.say("250 ok", "250 ok", "354 go on")
+        up_to_the_letter(guest)
         guest.sock.recv(1000)
         guest.say("552 5.3.4 too much")
         over.wait(5)

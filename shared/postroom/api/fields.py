@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
@@ -38,15 +39,15 @@ class Members(Schema):
         return {name: value for name, value in data.items() if value is not None}
 
 
-class Value(fields.Field[T]):
+class Value(fields.Field[T], ABC):
     """A value that is read without a look at its neighbours."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> T:
         return self.read(value)
 
+    @abstractmethod
     def read(self, value: Any) -> T:
         """What the value stands for; raises ValidationError."""
-        raise NotImplementedError
 
 
 class Text(Value[str]):

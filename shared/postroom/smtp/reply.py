@@ -35,10 +35,6 @@ class Reply:
         return 200 <= self.code < 300
 
     @property
-    def transient(self) -> bool:
-        return 400 <= self.code < 500
-
-    @property
     def permanent(self) -> bool:
         return 500 <= self.code < 600
 
