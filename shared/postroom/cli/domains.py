@@ -8,9 +8,8 @@ from uuid import uuid4
 
 import click
 
-from postroom.cli.directory import documents
+from postroom.cli.directory import documents, opened
 from postroom.cli.flags import Variables, with_settings
-from postroom.settings import Settings
 
 
 @click.group()
@@ -28,10 +27,10 @@ def domains_add(variables: Variables, *, name: str, selector: str, key_file: Pat
     from postroom import wiring
     from postroom.domains import add_domain
 
-    settings = wiring.prepare(Settings.from_environment(variables))
+    settings, directory = opened(variables)
     try:
         domain = add_domain(
-            wiring.home(settings).directory,
+            directory,
             settings.seal_public or "",
             name,
             selector,

@@ -7,9 +7,8 @@ import os
 
 import click
 
-from postroom.cli.directory import documents
+from postroom.cli.directory import documents, opened
 from postroom.cli.flags import Variables, with_settings
-from postroom.settings import Settings
 
 
 @click.group()
@@ -29,7 +28,7 @@ def keys_create(variables: Variables, *, name: str, permission: str, as_json: bo
     from postroom import wiring
     from postroom.account.key import ApiKey, Permission, new_token, token_hash
 
-    directory = wiring.home(wiring.prepare(Settings.from_environment(variables))).directory
+    _, directory = opened(variables)
     key = ApiKey(str(uuid4()), name, Permission(permission), wiring.clock())
     token = new_token(os.urandom(32))
     directory.put("api_key", token_hash(token), key.record())
@@ -50,11 +49,10 @@ def keys_list(variables: Variables) -> None:
 @click.argument("key_id")
 def keys_revoke(variables: Variables, *, key_id: str) -> None:
     """Revoke an API key by its id. Running functions notice within POSTROOM_CACHE."""
-    from postroom import wiring
-
+    _, directory = opened(variables)
     for hashed, document in documents(variables, "api_key"):
         if document["id"] == key_id:
-            wiring.home(Settings.from_environment(variables)).directory.delete("api_key", hashed)
+            directory.delete("api_key", hashed)
             click.echo(f"revoked {key_id}")
             return
     raise click.ClickException(f"there is no API key with the id {key_id}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable
 
 import click
 
@@ -33,6 +31,7 @@ def dev(variables: Variables, *, quiet: bool) -> None:
 def serve(variables: Variables) -> None:
     """Run everything on this machine, for production: real routes, several workers."""
     from postroom import wiring
+    from postroom.house.signals import on_stop
     from postroom.house.supervisor import Supervisor, house, in_url, listening_at
 
     settings = wiring.prepare(Settings.from_environment(variables))
@@ -54,8 +53,3 @@ def serve(variables: Variables) -> None:
     finally:
         supervisor.end()
     click.echo("postroom has stopped")
-
-
-def on_stop(stop: Callable[[], None]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())

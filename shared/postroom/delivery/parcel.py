@@ -6,7 +6,7 @@ recipient whose parcel is under a claim is sending, and `Parcel.view` says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -77,6 +77,11 @@ class Parcel:
             if each.status in OPEN and (each.next_attempt_at is None or each.next_attempt_at <= soon)
         )
 
+    def with_open(self, changed: Callable[[Recipient], Recipient]) -> Parcel:
+        """This parcel with each of its open recipients `changed`, the others as they were."""
+        recipients = tuple(changed(each) if each.status in OPEN else each for each in self.recipients)
+        return replace(self, recipients=recipients)
+
     def view(self) -> tuple[Recipient, ...]:
         """The recipients as a reader should see them: those under a claim are sending."""
         if self.lease is None:
@@ -121,14 +126,12 @@ class Parcel:
             + (", and before the end of the letter." if self.hold and not self.marked else "."),
         )
         maybe = self.marked or not self.hold
-        in_doubt = tuple(
-            replace(each, possibly_delivered=each.possibly_delivered or maybe, attempts=each.attempts + 1)
-            if each.status in OPEN
-            else each
-            for each in self.recipients
-        )
-        taken = self.claimed(lease, franking)
-        return replace(taken, recipients=in_doubt, attempts=self.attempts + 1, deaths=self.deaths + 1), abandoned
+
+        def in_doubt(each: Recipient) -> Recipient:
+            return replace(each, possibly_delivered=each.possibly_delivered or maybe, attempts=each.attempts + 1)
+
+        taken = self.claimed(lease, franking).with_open(in_doubt)
+        return replace(taken, attempts=self.attempts + 1, deaths=self.deaths + 1), abandoned
 
     def record(self) -> Record:
         """The stored form, without the fields that every home keeps beside it as its own condition."""

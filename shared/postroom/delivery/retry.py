@@ -21,13 +21,13 @@ class RetryPolicy:
         `due` is when the letter was first to be sent: its age is counted from there. An attempt that would
         start after `expires_at`, or after the letter is given up, is not made.
         """
-        end = due + self.give_up_after
-        if expires_at is not None:
-            end = min(end, expires_at)
         at = now + self.delays[min(attempts, len(self.delays)) - 1]
-        return at if at <= end else None
+        return at if at <= self._end(due, expires_at) else None
 
     def too_late(self, *, due: datetime, now: datetime, expires_at: datetime | None) -> bool:
         """Whether no attempt may start any more."""
+        return now > self._end(due, expires_at)
+
+    def _end(self, due: datetime, expires_at: datetime | None) -> datetime:
         end = due + self.give_up_after
-        return now > (min(end, expires_at) if expires_at is not None else end)
+        return end if expires_at is None else min(end, expires_at)

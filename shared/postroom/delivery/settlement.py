@@ -12,7 +12,7 @@ from postroom.delivery.bounces import cause_of
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.retry import RetryPolicy
-from postroom.delivery.status import OPEN, Outcome, Status
+from postroom.delivery.status import Outcome, Status
 from postroom.delivery.submission import Submission
 from postroom.smtp.verdict import Fate, Verdict
 
@@ -37,22 +37,12 @@ class Settlement:
         again_at = self.policy.next_attempt(
             attempts=max(attempts, 1), due=self.submission.date, now=self.now, expires_at=self.submission.expires_at
         )
-        recipients = tuple(
-            self._moved(each, by_address[each.address], again_at, hold=parcel.hold)
-            if each.status in OPEN and each.address in by_address
-            else each
-            for each in parcel.recipients
-        )
-        waiting = [each.next_attempt_at for each in recipients if each.next_attempt_at is not None]
-        return replace(
-            parcel,
-            lease=None,
-            marked=False,
-            deaths=0,
-            recipients=recipients,
-            attempts=attempts,
-            next_attempt_at=min(waiting) if waiting else None,
-        )
+
+        def moved(each: Recipient) -> Recipient:
+            verdict = by_address.get(each.address)
+            return each if verdict is None else self._moved(each, verdict, again_at, hold=parcel.hold)
+
+        return self._released(replace(parcel.with_open(moved), marked=False, deaths=0, attempts=attempts))
 
     def expired(self, parcel: Parcel) -> Parcel:
         """The parcel with its open recipients too old to go on."""
@@ -64,24 +54,22 @@ class Settlement:
 
     def held(self, parcel: Parcel) -> Parcel:
         """The parcel of a dead worker under `hold`: it may have been delivered, so it isn't sent again."""
-        recipients = tuple(
-            each.moved(Status.SENDING, self.now).moved(
-                Status.UNKNOWN, self.now, cause="abandoned", next_attempt_at=None
-            )
-            if each.status in OPEN
-            else each
-            for each in parcel.recipients
-        )
-        return replace(parcel, lease=None, recipients=recipients, next_attempt_at=None)
+
+        def held(each: Recipient) -> Recipient:
+            sending = each.moved(Status.SENDING, self.now)
+            return sending.moved(Status.UNKNOWN, self.now, cause="abandoned", next_attempt_at=None)
+
+        return self._released(parcel.with_open(held))
 
     def _ended(self, parcel: Parcel, status: Status, cause: str) -> Parcel:
-        recipients = tuple(
-            each.moved(status, self.now, cause=each.cause or cause, next_attempt_at=None)
-            if each.status in OPEN
-            else each
-            for each in parcel.recipients
+        return self._released(
+            parcel.with_open(lambda each: each.moved(status, self.now, cause=each.cause or cause, next_attempt_at=None))
         )
-        return replace(parcel, lease=None, recipients=recipients, next_attempt_at=None)
+
+    def _released(self, parcel: Parcel) -> Parcel:
+        """The parcel without its claim, its next attempt being the first of its recipients'."""
+        waiting = [each.next_attempt_at for each in parcel.recipients if each.next_attempt_at is not None]
+        return replace(parcel, lease=None, next_attempt_at=min(waiting) if waiting else None)
 
     def put_back(self, parcel: Parcel) -> Parcel:
         """The parcel as it was before it was claimed."""

@@ -43,11 +43,11 @@ def serve_function(source: str, target: str, host: str, port: str) -> None:
 def dispatch(url: str, at_once: int) -> None:
     """Push due tasks to `url` until SIGTERM, at most `at_once` of a queue at a time."""
     from postroom import wiring
+    from postroom.house.signals import on_stop
     from postroom.settings import Settings
 
     dispatcher = wiring.dispatcher(Settings.from_environment(), url, at_once)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: dispatcher.stop())
+    on_stop(dispatcher.stop)
     dispatcher.run()
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 import hmac
 import json
 import shlex
-import signal
 import sys
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from postroom import wiring
 from postroom.account.key import new_token
 from postroom.api import representation
 from postroom.clouds.local.database import Database
+from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.attempt import Attempt
 from postroom.house.catchall import CatchAllServer
+from postroom.house.signals import on_stop
 from postroom.house.supervisor import Supervisor, free_port, house, in_url, listening_at
 from postroom.settings import Settings
 from postroom.terminal import Terminal
@@ -33,22 +33,21 @@ def run(given: Mapping[str, str], *, quiet: bool) -> int:
     before = wiring.prepare(Settings.from_environment(given))
     inbox = before.data / "inbox"
     catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, wiring.clock)
+    host, port = listening_at(before.listen)
     variables = {
         **_defaults(smtp_port, catch_all.certificate),
         "POSTROOM_BOOTSTRAP_KEY": _own_key(before),
         **given,
         **before.secrets(),
+        "POSTROOM_LISTEN": f"{in_url(host)}:{port}",
     }
-    settings = Settings.from_environment(variables)
-    host, port = listening_at(settings.listen)
-    variables["POSTROOM_LISTEN"] = f"{in_url(host)}:{port}"
     settings = Settings.from_environment(variables)
     children = house(host, port, variables, workers=1, threads=16)
     supervisor = Supervisor(children)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stop())
+    on_stop(supervisor.stop)
     terminal = Terminal()
-    news = News(Database(settings.data))
+    submissions = LocalSubmissions(Database(settings.data))
+    seen = submissions.newest_attempt()
     catch_all.start()
     try:
         supervisor.start()
@@ -57,7 +56,8 @@ def run(given: Mapping[str, str], *, quiet: bool) -> int:
             _welcome(terminal, settings, inbox, smtp_port, caught="POSTROOM_ROUTES" not in given)
         while not supervisor.stopping:
             supervisor.tend()
-            for attempt in news.attempts():
+            for number, attempt in submissions.attempts_after(seen):
+                seen = number
                 if not quiet:
                     _print(terminal, attempt)
     finally:
@@ -122,18 +122,3 @@ def _own_command() -> str:
 def _print(terminal: Terminal, attempt: Attempt) -> None:
     terminal.attempt(representation.attempt(attempt), attempt.submission)
     terminal.line()
-
-
-class News:
-    """The attempts that were recorded since it was made, each once."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        ((self._seen,),) = database.read("SELECT coalesce(max(number), 0) FROM attempts")
-
-    def attempts(self) -> Iterator[Attempt]:
-        for number, record in self._database.read(
-            "SELECT number, record FROM attempts WHERE number > ? ORDER BY number LIMIT 100", self._seen
-        ):
-            self._seen = number
-            yield Attempt.from_record(json.loads(zlib.decompress(record)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 
 def make_folder(folder: Path) -> None:
@@ -13,6 +15,30 @@ def make_folder(folder: Path) -> None:
     make_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     flush_folder(folder.parent)
+
+
+def write_once(file: Path, content: bytes) -> None:
+    """Write the file, for this user alone, unless it is there: complete or not at all, durable on return.
+
+    Of several who write it at once the first is kept. Raises OSError.
+    """
+    make_folder(file.parent)
+    unfinished = file.with_name(f".{uuid4().hex}")
+    try:
+        with open(unfinished, "xb", opener=_private) as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        with suppress(FileExistsError):
+            os.link(unfinished, file)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+    flush_folder(file.parent)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def flush_folder(folder: Path) -> None:

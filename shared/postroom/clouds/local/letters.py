@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
-from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
-from postroom.clouds.local.folders import flush_folder, make_folder
+from postroom.clouds.local.folders import write_once
 from postroom.ports import Unavailable
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{2,200}")
@@ -29,20 +26,8 @@ class LetterFiles:
             raise ValueError(f"a letter's name is letters, digits, '_' and '-': {name!r}")
         path = f"{name[:2]}/{name}"
         file = self._folder / path
-        unfinished = file.with_name(f".{uuid4().hex}")
         try:
-            make_folder(file.parent)
-            try:
-                with open(unfinished, "xb", opener=_private) as out:
-                    out.write(packed)
-                    out.flush()
-                    os.fsync(out.fileno())
-                with suppress(FileExistsError):
-                    os.link(unfinished, file)
-            finally:
-                with suppress(OSError):
-                    unfinished.unlink()
-            flush_folder(file.parent)
+            write_once(file, packed)
         except OSError as error:
             raise Unavailable(f"the letter {file} can't be written: {error}") from error
         return path
@@ -55,7 +40,3 @@ class LetterFiles:
             return None
         except OSError as error:
             raise Unavailable(f"the letter {self._folder / path} can't be read: {error}") from error
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

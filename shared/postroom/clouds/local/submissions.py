@@ -144,7 +144,19 @@ class LocalSubmissions:
             *start,
             cursor.limit + 1,
         )
-        return _page(cursor, [Attempt.from_record(json.loads(zlib.decompress(record))) for (record,) in rows])
+        return _page(cursor, [_attempt(record) for (record,) in rows])
+
+    def newest_attempt(self) -> int:
+        """The number of the attempt that was recorded last, 0 before the first."""
+        ((number,),) = self._database.read("SELECT coalesce(max(number), 0) FROM attempts")
+        return int(number)
+
+    def attempts_after(self, number: int) -> builtins.list[tuple[int, Attempt]]:
+        """The attempts for all submissions that were recorded since that one, with their numbers; 100 at most."""
+        rows = self._database.read(
+            "SELECT number, record FROM attempts WHERE number > ? ORDER BY number LIMIT 100", number
+        )
+        return [(number, _attempt(record)) for number, record in rows]
 
     def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
         self._holders.live_as(lease.holder)
@@ -216,6 +228,10 @@ class LocalSubmissions:
             return updated.rowcount == 1
 
         return self._database.write(work)
+
+
+def _attempt(record: bytes) -> Attempt:
+    return Attempt.from_record(json.loads(zlib.decompress(record)))
 
 
 def _mark(cursor: Cursor) -> str | None:
