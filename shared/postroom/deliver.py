@@ -135,14 +135,11 @@ class Deliver:
 
     def _give_back(self, ours: _Opened, note: str, *, lost: bool) -> None:
         """Settle a parcel whose letter can't go out: for good where it is lost, else for a later try."""
-        now = self.clock()
         if lost:
-            failed = self._settlement(ours).failed(ours.parcel, "letter_lost")
-            self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, now, note))
+            self._fail(ours, "letter_lost", note)
             return
-        verdicts = tuple(
-            Verdict(each.address, Fate.DEFERRED, note=note, cause="signing") for each in ours.parcel.due(now)
-        )
+        due = ours.parcel.due(self.clock())
+        verdicts = tuple(Verdict(each.address, Fate.DEFERRED, note=note, cause="signing") for each in due)
         self._settle(ours, Carried(verdicts=verdicts, note=note))
 
     def _franked(self, ours: _Opened, outgoing: Outgoing, opened: dict[int, _Opened]) -> Mail | None:
@@ -151,11 +148,15 @@ class Deliver:
         try:
             mail = outgoing.mail(ours.submission, ours.parcel, self.clock(), valid_for)
         except ValueError as error:  # `UnsendableLetter`, `UnsafeCommand`, or what nobody thought of
-            failed = self._settlement(ours).failed(ours.parcel, "unsendable")
-            self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, self.clock(), str(error)))
+            self._fail(ours, "unsendable", str(error))
             return None
         opened[id(mail)] = ours
         return mail
+
+    def _fail(self, ours: _Opened, cause: str, note: str) -> None:
+        settlement = self._settlement(ours)
+        failed = settlement.failed(ours.parcel, cause)
+        self._record(failed, self._attempt(ours.parcel, Outcome.NOT_ATTEMPTED, settlement.now, note))
 
     def _settlement(self, ours: _Opened, mx: str | None = None) -> Settlement:
         return Settlement(ours.submission, self.policy, self.clock(), mx)

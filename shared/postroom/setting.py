@@ -88,6 +88,11 @@ def address(text: str) -> tuple[str, int]:
     return match[1] or match[2], 0 if match[3] == "0" else port(match[3])
 
 
+def in_url(host: str) -> str:
+    """How a host stands before a colon and a port."""
+    return f"[{host}]" if ":" in host else host
+
+
 def resolvers(text: str) -> tuple[tuple[str, int], ...]:
     return tuple(_resolver(part.strip()) for part in text.split(","))
 

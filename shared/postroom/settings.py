@@ -10,13 +10,13 @@ import os
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from postroom.delivery.retry import RetryPolicy
-from postroom.delivery.routing import MX_FOR_EVERYTHING, Routes, RoutesError
+from postroom.delivery.routing import MX_FOR_EVERYTHING, Routes
 from postroom.setting import (
     Network,
     Setting,
@@ -25,6 +25,7 @@ from postroom.setting import (
     duration,
     durations,
     host_name,
+    in_url,
     key,
     networks,
     one_of,
@@ -205,8 +206,7 @@ class Settings:
     def url(self) -> str:
         """Where the API answers, without a slash at the end."""
         host, number = self.listen
-        host = f"[{host}]" if ":" in host else host
-        return (self.public_url or f"http://{host}:{number}").rstrip("/")
+        return (self.public_url or f"http://{in_url(host)}:{number}").rstrip("/")
 
     @classmethod
     def from_environment(
@@ -225,8 +225,6 @@ class Settings:
             if setting.variable in texts:
                 try:
                     values[each.name] = setting.parse(texts[setting.variable])
-                except RoutesError as error:
-                    problems.append(f"{setting.variable}: {error}")
                 except ValueError as error:  # the readers of secrets don't repeat them
                     problems.append(f"{setting.variable}: {error}")
         if not problems:
@@ -255,7 +253,7 @@ def setting_of(each: Field[Any]) -> Setting:
 
 def every_setting() -> list[Setting]:
     """All settings, in the order of their description."""
-    return [setting_of(each) for each in fields(Settings) if each.default is not MISSING]
+    return [setting_of(each) for each in fields(Settings)]
 
 
 def from_file(path: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from postroom.clouds.local.database import Database
 from postroom.house.supervisor import free_port
 from tests.benchmarks import rooms
 from tests.journeys.office import KEY, Office
+from tests.journeys.processes import processes_of
 
 HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
@@ -45,21 +46,6 @@ class SinkProcess:
     def _line(self) -> str:
         assert self.process.stdout
         return self.process.stdout.readline().strip()
-
-
-def processes(folder: Path) -> dict[int, str]:
-    """The house's processes by their part in it."""
-    mark = f"POSTROOM_DATA={folder}\0".encode()
-    found = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (entry / "environ").read_bytes():
-                words = (entry / "cmdline").read_bytes().decode().split("\0")
-                part = next((each for each in ("submit", "deliver", "dispatcher") if each in words), "supervisor")
-                found[int(entry.name)] = part
-        except OSError:
-            continue
-    return found
 
 
 def cpu_seconds(pid: int) -> float:
@@ -109,9 +95,9 @@ def alone(name: str, source: Path, letters: int) -> tuple[float, float]:
         try:
             office.wait_until_ready()
             submit(office, 200)
-            before = sum(map(cpu_seconds, processes(office.folder)))
+            before = sum(map(cpu_seconds, processes_of(office.folder)))
             sent, seconds = submit(office, letters)
-            spent = sum(map(cpu_seconds, processes(office.folder))) - before
+            spent = sum(map(cpu_seconds, processes_of(office.folder))) - before
             return sent / seconds, spent / sent * 1000
         finally:
             process.terminate()
@@ -123,13 +109,13 @@ def end_to_end(letters: int, hello: float) -> None:
         warmed, _ = submit(office, 200)
         drain(sink, warmed)
         time.sleep(0.5)
-        before = {pid: cpu_seconds(pid) for pid in processes(Path(name))}
+        before = {pid: cpu_seconds(pid) for pid in processes_of(Path(name))}
         began = time.perf_counter()
         sent, submitting = submit(office, letters)
         drain(sink, warmed + sent)
         took = time.perf_counter() - began
         time.sleep(0.5)
-        parts = processes(Path(name))
+        parts = processes_of(Path(name))
         cost: defaultdict[str, float] = defaultdict(float)
         memory: defaultdict[str, float] = defaultdict(float)
         for pid, part in parts.items():

@@ -227,32 +227,25 @@ def test_a_letter_that_the_kernel_never_took_whole_is_not_in_doubt(wire: SmtpWir
     assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
 
 
-def test_a_server_that_takes_a_letter_before_it_has_it_is_not_believed(wire: SmtpWire) -> None:
+@pytest.mark.parametrize(
+    ("said", "fate"),
+    [
+        pytest.param("250 taken, all of it, surely", Fate.DEFERRED, id="a yes is not believed"),
+        pytest.param("552 5.3.4 too much", Fate.REFUSED, id="a refusal is one"),
+    ],
+)
+def test_a_reply_in_the_middle_of_a_letter(wire: SmtpWire, said: str, fate: Fate) -> None:
     def serve(guest: Guest) -> None:
         up_to_the_letter(guest)
         guest.sock.recv(1000)
-        guest.say("250 taken, all of it, surely")
+        guest.say(said)
         over.wait(5)
 
     over = Event()
     with serving(serve) as port:
         (carried,) = carry(wire, port, iter([mail(octets=(b"x" * 70 + b"\r\n") * 300_000)]))
         over.set()
-    assert [verdict.fate for verdict in carried.verdicts] == [Fate.DEFERRED]
-
-
-def test_a_refusal_in_the_middle_of_a_letter_is_one(wire: SmtpWire) -> None:
-    def serve(guest: Guest) -> None:
-        up_to_the_letter(guest)
-        guest.sock.recv(1000)
-        guest.say("552 5.3.4 too much")
-        over.wait(5)
-
-    over = Event()
-    with serving(serve) as port:
-        (carried,) = carry(wire, port, iter([mail(octets=(b"x" * 70 + b"\r\n") * 300_000)]))
-        over.set()
-    assert [verdict.fate for verdict in carried.verdicts] == [Fate.REFUSED]
+    assert [verdict.fate for verdict in carried.verdicts] == [fate]
 
 
 def test_a_failure_of_our_own_settles_the_letter_and_says_so(wire: SmtpWire, caplog: pytest.LogCaptureFixture) -> None:

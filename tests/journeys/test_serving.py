@@ -8,6 +8,7 @@ import pytest
 
 from tests.journeys.destination import Destination
 from tests.journeys.office import COMMAND, Office, clean_environment
+from tests.journeys.processes import processes_of, variables_of
 
 SECRETS = {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
 
@@ -30,18 +31,9 @@ def test_each_attempt_is_a_line_of_json(folder: Path, destination: Destination) 
 
 def test_a_process_knows_no_more_secrets_than_it_needs(office: Office) -> None:
     told: dict[str, set[str]] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes().decode().split("\0")
-            environment = (entry / "environ").read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue
-        if f"POSTROOM_DATA={office.folder}" in environment and "postroom.house.child" in command:
-            part = next(each for each in ("submit", "deliver", "dispatcher") if each in command)
-            names = {line.partition("=")[0] for line in environment}
-            told.setdefault(part, set()).update(
-                names & {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
-            )
+    for pid, part in processes_of(office.folder).items():
+        if part != "supervisor":
+            told.setdefault(part, set()).update(variables_of(pid) & SECRETS)
     assert told == {
         "submit": {"POSTROOM_BOOTSTRAP_KEY"},
         "deliver": {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET"},

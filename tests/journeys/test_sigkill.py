@@ -14,23 +14,11 @@ import pytest
 
 from tests.journeys.destination import Destination
 from tests.journeys.office import Office, eventually
+from tests.journeys.processes import processes_of
 
 KILLS = 20
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of a house in /proc")
-
-
-def processes_of(folder: Path) -> list[int]:
-    """The supervisor, the functions' masters and workers, the dispatcher: all that were told of this folder."""
-    mark = f"POSTROOM_DATA={folder}\0".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-        except OSError:
-            continue  # it ended, or is somebody else's
-    return found
 
 
 class Application:
@@ -83,7 +71,7 @@ def test_no_accepted_letter_is_lost(folder: Path, capsys: pytest.CaptureFixture[
     try:
         for _ in range(KILLS):
             time.sleep(luck.uniform(0.1, 0.8))
-            victim = luck.choice(processes_of(folder))
+            victim = luck.choice(list(processes_of(folder)))
             assert office.process is not None
             killed["supervisor" if victim == office.process.pid else "child"] += 1
             os.kill(victim, signal.SIGKILL)

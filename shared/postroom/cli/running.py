@@ -9,6 +9,7 @@ import click
 
 from postroom.cli.config import warn
 from postroom.cli.flags import Variables, reported, with_settings
+from postroom.setting import in_url
 from postroom.settings import Settings
 
 
@@ -32,7 +33,7 @@ def serve(variables: Variables) -> None:
     """Run everything on this machine, for production: real routes, several workers."""
     from postroom import wiring
     from postroom.house.signals import on_stop
-    from postroom.house.supervisor import Supervisor, house, in_url, listening_at
+    from postroom.house.supervisor import Supervisor, house, listening_at
 
     settings = wiring.prepare(Settings.from_environment(variables))
     host, port = listening_at(settings.listen)

@@ -20,7 +20,8 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.attempt import Attempt
 from postroom.house.catchall import CatchAllServer
 from postroom.house.signals import on_stop
-from postroom.house.supervisor import Supervisor, free_port, house, in_url, listening_at
+from postroom.house.supervisor import Supervisor, free_port, house, listening_at
+from postroom.setting import in_url
 from postroom.settings import Settings
 from postroom.terminal import Terminal
 

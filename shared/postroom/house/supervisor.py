@@ -20,9 +20,11 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from threading import Event
 
+from postroom.setting import in_url
+from postroom.settings import every_setting
+
 GRACE = 35.0  # seconds that a process has to finish what it is doing; gunicorn ends its workers after 30
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a dead process is started again
-SECRETS = ("POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY", "POSTROOM_API_KEY")
 STEADY = 10.0  # seconds after which a process counts as having started well
 
 
@@ -39,8 +41,12 @@ def functions_folder() -> Path:
     raise StartError("The folder functions/ is missing: reinstall postroom, or run it from its checkout.")
 
 
+def _socket(host: str) -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
 def free_port(host: str) -> int:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+    with _socket(host) as sock:
         sock.bind((host, 0))
         number: int = sock.getsockname()[1]
         return number
@@ -50,7 +56,7 @@ def wait_until_free(host: str, port: int, patience: float = 5.0) -> None:
     """Return when nobody listens there any more: what a killed house leaves behind needs a moment to go."""
     end, told = time.monotonic() + patience, False
     while True:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as sock:
+        with _socket(host) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 sock.bind((host, port))
@@ -184,7 +190,8 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
     """
     functions = functions_folder()
     environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
-    secrets = {name: environment.pop(name) for name in SECRETS if name in environment}
+    names = [setting.variable for setting in every_setting() if setting.secret]
+    secrets = {name: environment.pop(name) for name in names if name in environment}
 
     def told(*names: str, **more: str) -> dict[str, str]:
         """An environment with those secrets alone that a process needs."""
@@ -212,8 +219,3 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
             after=(worker_host, deliver_port),
         ),
     ]
-
-
-def in_url(host: str) -> str:
-    """How a host stands before a colon and a port."""
-    return f"[{host}]" if ":" in host else host

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from time import monotonic
 from typing import cast
 
@@ -119,30 +119,27 @@ class Connection:
     async def _step(self, command: Command) -> Heard:
         timeout = self._timeout(command.phase)
         self._unused = None
-        call: Callable[[], Awaitable[aiosmtplib.SMTPResponse]]
         match command:
             case Greeting():
-                call = lambda: self._client.connect(timeout=timeout)  # noqa: E731  one line of a table
+                call = self._client.connect(timeout=timeout)
             case Ehlo(name):
-                call = lambda: self._client.ehlo(hostname=name, timeout=timeout)  # noqa: E731
+                call = self._client.ehlo(hostname=name, timeout=timeout)
             case Helo(name):
-                call = lambda: self._client.helo(hostname=name, timeout=timeout)  # noqa: E731
+                call = self._client.helo(hostname=name, timeout=timeout)
             case AuthPlain(username, password):
-                call = lambda: self._client.auth_plain(username, password, timeout=timeout)  # noqa: E731
+                call = self._client.auth_plain(username, password, timeout=timeout)
             case _:
-                call = lambda: self._client.starttls(  # noqa: E731
-                    tls_context=self._context, server_hostname=self._host, timeout=timeout
-                )
+                call = self._client.starttls(tls_context=self._context, server_hostname=self._host, timeout=timeout)
         heard = await self._called(call)
         for reply in heard.replies:
             self.transcript.server(self._now_ms(), reply.shown())
         self._note_tls()
         return heard
 
-    async def _called(self, call: Callable[[], Awaitable[aiosmtplib.SMTPResponse]]) -> Heard:
+    async def _called(self, call: Awaitable[aiosmtplib.SMTPResponse]) -> Heard:
         """A refusal is a reply, a surprise the end of the session: converted here, once."""
         try:
-            response = await call()
+            response = await call
             return Heard((_reply(response.code, response.message),))
         except aiosmtplib.SMTPResponseException as refusal:
             if 200 <= refusal.code < 600:

@@ -64,16 +64,14 @@ class Exchange(asyncio.BufferedProtocol):
 
     async def say(self, flight: Flight) -> Heard:
         """Write the flight at once and wait for a reply to each of its commands, or for the session's end."""
+        self._replies = []
         if self.lost is None:
-            self._replies = []
             self._outstanding.extend(flight)
             self._done = self._loop.create_future()
             self._transport.write(b"".join(command.encode() for command in flight))
             self._arm()
             await self._done
             self._disarm()
-        else:
-            self._replies = []
         replies = tuple(self._replies)
         return Heard(replies) if len(replies) == len(flight) else Heard(replies, self.lost)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TypeVar
 
 from postroom.delivery.routing import Target
 from postroom.internet.loop import Background
@@ -22,6 +22,8 @@ from postroom.smtp.dialogue import Mail
 from postroom.smtp.verdict import Fate, Verdict
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,17 +185,16 @@ class _Conversation:
         return goodbye
 
     async def _mark(self, mail: Mail) -> bool:
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.events.put(_Ending(mail, answer))
-        return await answer
+        return await self._answer(partial(_Ending, mail))
 
     def _ask_ahead(self) -> asyncio.Future[Mail | None]:
-        self._asked = asyncio.create_task(self._want())
+        self._asked = asyncio.create_task(self._answer(_Wanted))
         return self._asked
 
-    async def _want(self) -> Mail | None:
-        answer: asyncio.Future[Mail | None] = asyncio.get_running_loop().create_future()
-        self.events.put(_Wanted(answer))
+    async def _answer(self, question: Callable[[asyncio.Future[T]], _Event]) -> T:
+        """Put the question to the caller's thread and wait for what it says."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.events.put(question(answer))
         return await answer
 
 

@@ -14,8 +14,6 @@ from typing import ClassVar
 
 from postroom.smtp.timeouts import Phase
 
-MAX_LINE = 512  # octets, CRLF included (RFC 5321 §4.5.3.1.4)
-
 # C0, space where a word must be one, DEL, C1 and the two Unicode line ends; a lone surrogate can't be encoded.
 _ENDS_A_WORD = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # In a path only a quoted local part may hold a space or an angle bracket (RFC 5321 §4.1.2).
