@@ -5,7 +5,9 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from postroom.cli import main
 from postroom.settings import Settings, SettingsError, from_file
 
 
@@ -93,5 +95,5 @@ def test_a_file_names_settings_without_their_prefix(tmp_path: Path) -> None:
 
 
 def test_a_flag_beats_the_environment() -> None:
-    settings = Settings.from_environment({"POSTROOM_SMTP_PORT": "25"}, {"POSTROOM_SMTP_PORT": "2525"})
-    assert settings.smtp_port == 2525
+    done = CliRunner().invoke(main, ["config", "--smtp-port", "2525"], env={"POSTROOM_SMTP_PORT": "25"})
+    assert "POSTROOM_SMTP_PORT=2525" in done.output.splitlines()

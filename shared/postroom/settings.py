@@ -209,15 +209,13 @@ class Settings:
         return (self.public_url or f"http://{in_url(host)}:{number}").rstrip("/")
 
     @classmethod
-    def from_environment(
-        cls, environment: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None
-    ) -> Settings:
-        """The settings by flags, environment and the defaults, in that order.
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """The settings by the environment, or by variables that stand for it, and the defaults.
 
         Variables that are set but empty count as not set. Raises `SettingsError`.
         """
         environment = os.environ if environment is None else environment
-        texts = {name: value for name, value in environment.items() if value.strip()} | dict(flags or {})
+        texts = {name: value for name, value in environment.items() if value.strip()}
         problems: list[str] = []
         values: dict[str, Any] = {}
         for each in fields(cls):
