@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from postroom.clouds.local.database import Database
-from postroom.house.supervisor import free_port
+from postroom.house.supervisor import Child, Supervisor, free_port
 from tests.benchmarks import rooms
 from tests.journeys.office import KEY, Office
 from tests.journeys.processes import processes_of
@@ -90,8 +90,9 @@ def alone(name: str, source: Path, letters: int) -> tuple[float, float]:
         office = Office(Path(folder), destination_port=9)
         Database(office.folder).prepare()
         environment = {**office.environment, "WORKERS": str(os.cpu_count()), "THREADS": "32"}
-        command = [sys.executable, "-m", "postroom.house.child", "function", str(source), name, "127.0.0.1"]
-        process = subprocess.Popen([*command, str(office.port)], env=environment)
+        function = ("function", str(source), name, "127.0.0.1", str(office.port))
+        supervisor = Supervisor([Child(name, function, environment)])
+        supervisor.start()
         try:
             office.wait_until_ready()
             submit(office, 200)
@@ -100,8 +101,7 @@ def alone(name: str, source: Path, letters: int) -> tuple[float, float]:
             spent = sum(map(cpu_seconds, processes_of(office.folder))) - before
             return sent / seconds, spent / sent * 1000
         finally:
-            process.terminate()
-            process.wait()
+            supervisor.end()
 
 
 def end_to_end(letters: int, hello: float) -> None:

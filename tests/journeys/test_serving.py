@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from postroom.clouds.local.database import Database
 from tests.journeys.destination import Destination
-from tests.journeys.office import COMMAND, Office, clean_environment
+from tests.journeys.office import COMMAND, Office, clean_environment, eventually
 from tests.journeys.processes import processes_of, variables_of
 
 SECRETS = {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
@@ -39,6 +41,17 @@ def test_a_process_knows_no_more_secrets_than_it_needs(office: Office) -> None:
         "deliver": {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET"},
         "dispatcher": {"POSTROOM_TASK_SECRET"},
     }
+
+
+def test_a_process_ends_even_if_its_supervisor_died_before_it_began(folder: Path) -> None:
+    born_and_left = (
+        "import os; from postroom.house.supervisor import Child;"
+        "Child('dispatcher', ('dispatcher', 'http://127.0.0.1:1/', '1'), os.environ).start(); os._exit(0)"
+    )
+    Database(folder).prepare()
+    variables = {**clean_environment(), "POSTROOM_DATA": str(folder)}
+    subprocess.run([sys.executable, "-c", born_and_left], env=variables, check=True)
+    eventually(lambda: not processes_of(folder), 10, lambda: f"still running: {processes_of(folder)}")
 
 
 def test_it_listens_on_ipv6_too(folder: Path, destination: Destination) -> None:

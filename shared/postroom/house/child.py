@@ -1,7 +1,9 @@
 """A process that the supervisor starts: it ends when its parent does, however the parent ends.
 
-python -m postroom.house.child function SOURCE TARGET HOST PORT
-python -m postroom.house.child dispatcher URL TASKS_AT_ONCE
+python -m postroom.house.child PARENT function SOURCE TARGET HOST PORT
+python -m postroom.house.child PARENT dispatcher URL TASKS_AT_ONCE
+
+PARENT is the parent's process id: asked of the system it would be another's where the parent is dead already.
 """
 
 from __future__ import annotations
@@ -16,12 +18,11 @@ import time
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
-def end_with_parent() -> None:
-    """Have SIGTERM sent to this process when its parent dies, SIGKILL of the parent included."""
-    parent = os.getppid()
+def end_with_parent(parent: int) -> None:
+    """Have SIGTERM sent to this process when the process `parent` dies, or at once where it is dead."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
+        if os.getppid() != parent:  # it died before we asked
             os.kill(os.getpid(), signal.SIGTERM)
         return
 
@@ -52,8 +53,8 @@ def dispatch(url: str, at_once: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    end_with_parent()
-    match arguments:
+    end_with_parent(int(arguments[0]))
+    match arguments[1:]:
         case ["function", source, target, host, port]:
             serve_function(source, target, host, port)
         case ["dispatcher", url, at_once]:

@@ -94,7 +94,7 @@ class Child:
     due: float = 0.0
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "postroom.house.child", *self.arguments]
+        command = [sys.executable, "-m", "postroom.house.child", str(os.getpid()), *self.arguments]
         self.process = subprocess.Popen(  # noqa: S603  our own module, arguments of our own making
             command, env=dict(self.environment), stdin=subprocess.DEVNULL, start_new_session=True
         )
