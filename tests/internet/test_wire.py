@@ -111,6 +111,17 @@ def up_to_the_letter(guest: Guest, *replies: str) -> None:
     guest.say("250 ok", *(replies or ("250 ok",)), "354 go on")
 
 
+def taken_one_by_one(guest: Guest) -> None:
+    """Take a letter from a client that may say one command at a time."""
+    guest.say("220 hi")
+    introduced(guest)
+    for answer in ("250 ok", "250 ok", "354 go on"):
+        guest.hear()
+        guest.say(answer)
+    guest.hear(b"\r\n.\r\n")
+    guest.say("250 taken")
+
+
 @pytest.mark.parametrize(("extensions", "trips"), [(("PIPELINING",), 2), ((), 4)], ids=["pipelined", "one by one"])
 def test_a_letter_is_carried(wire: SmtpWire, extensions: tuple[str, ...], trips: int) -> None:
     with serving(lambda guest: polite(guest, *extensions)) as port:
@@ -144,13 +155,7 @@ def test_a_verdict_is_told_before_the_answer_to_quit() -> None:
     told = Event()
 
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest)
-        for answer in ("250 ok", "250 ok", "354 go on"):
-            guest.hear()
-            guest.say(answer)
-        guest.hear(b"\r\n.\r\n")
-        guest.say("250 taken")
+        taken_one_by_one(guest)
         assert guest.hear() == b"QUIT\r\n"
         assert told.wait(5), "the verdict waits for our goodbye"
         guest.say("221 bye")
@@ -185,13 +190,7 @@ def test_a_letter_to_be_marked_is_marked_before_its_end_is_said(wire: SmtpWire, 
 
 def test_a_goodbye_in_the_middle_leaves_the_rest_unattempted(wire: SmtpWire) -> None:
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest)
-        for answer in ("250 ok", "250 ok", "354 go on"):
-            guest.hear()
-            guest.say(answer)
-        guest.hear(b"\r\n.\r\n")
-        guest.say("250 taken")
+        taken_one_by_one(guest)
         guest.hear()
         guest.say("421 4.7.0 enough for now")
 
