@@ -23,7 +23,7 @@ from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
-from postroom.ports import Directory, Schedule, Submissions
+from postroom.ports import Directory, Schedule, Submissions, Unavailable
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 
@@ -72,11 +72,13 @@ class Accept:
     any_sender: bool = False
     on_unknown: str = "retry"
     return_path_domain: str | None = None
+    troubled: Callable[[Unavailable], None] = lambda _: None  # told of what was overcome
 
     def __call__(self, request: SubmitRequest) -> Submission:
         """The stored submission, its tasks put. The repeat of a request under its key gets the first one's.
 
-        Raises `UnverifiedSender`, `NoRoute`, `IdempotencyConflict`, or `Unavailable` with nothing promised.
+        What is stored is accepted: where the queue can't take its tasks, the sweep puts them later. Raises
+        `UnverifiedSender`, `NoRoute`, `IdempotencyConflict`, or `Unavailable` with nothing promised.
         """
         self._check_sender(request.letter.sender.domain)
         now = self.clock()
@@ -85,10 +87,14 @@ class Accept:
             stored = self.submissions.create(self._submission(id_, request, now), request.letter.pack())
         else:
             stored = self._create_once(request, request.idempotency_key, now)
-        for parcel in stored.parcels:
-            # A claimed parcel has had its task. Putting another for the rest is the repeat finishing the work.
-            if parcel.claim == 0 and parcel.open:
-                self.schedule.put(parcel.task(), parcel.next_attempt_at or stored.date)
+        # A claimed parcel has had its task. Putting another for the rest is the repeat finishing the work.
+        waiting = [parcel for parcel in stored.parcels if parcel.claim == 0 and parcel.open]
+        try:
+            self.schedule.put_many([(parcel.task(), parcel.next_attempt_at or stored.date) for parcel in waiting])
+        except Unavailable as error:
+            # The letter is stored, and the sweep puts what has no task: to refuse it now would be half a promise,
+            # since nobody could be sure that it isn't sent.
+            self.troubled(error)
         return stored
 
     def _check_sender(self, domain: str) -> None:

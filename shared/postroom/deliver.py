@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from postroom.claims import Claimed, Claims, Early, Live, Over
 from postroom.delivery.attempt import Attempt
-from postroom.delivery.parcel import Lease, Parcel
+from postroom.delivery.parcel import Franking, Lease, Parcel
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import Target
 from postroom.delivery.settlement import Settlement, outcome_of
@@ -21,17 +22,7 @@ from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
-from postroom.ports import (
-    Carried,
-    Claimed,
-    Early,
-    Live,
-    Over,
-    Schedule,
-    Submissions,
-    Unavailable,
-    Wire,
-)
+from postroom.ports import Carried, Found, Schedule, Submissions, Unavailable, Wire
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.transcript import escaped
 from postroom.smtp.verdict import Fate, Verdict
@@ -53,6 +44,7 @@ class Deliver:
     """Carries the parcels of a task. Raises `Unavailable` where an outcome could not be recorded."""
 
     submissions: Submissions
+    claims: Claims
     schedule: Schedule
     destination: Callable[[DeliveryTask], Target | Verdict]
     wire: Wire
@@ -72,21 +64,35 @@ class Deliver:
         refs = iter(task.parcels)
         target = self.destination(task)
         opened: dict[int, _Opened] = {}
+        # A home that fails in the middle must not tear down a session whose letters are on their way.
+        trouble: list[Unavailable] = []
 
         def mails() -> Iterator[Mail]:
             for ref in refs:
-                mail = self._open(task, ref, opened)
+                try:
+                    mail = None if trouble else self._open(task, ref, opened)
+                except Unavailable as error:
+                    trouble.append(error)
+                if trouble:
+                    return
                 if mail is not None:
                     yield mail
 
         def settled(mail: Mail, carried: Carried) -> None:
-            self._settle(opened.pop(id(mail)), carried)
+            try:
+                self._settle(opened.pop(id(mail)), carried)
+            except Unavailable as error:
+                trouble.append(error)
 
         def mark(mail: Mail) -> bool:
+            ours = opened[id(mail)]
             try:
-                return self.submissions.mark(opened[id(mail)].parcel)
+                marked = self.claims.mark(ours.parcel)
             except Unavailable:
                 return False  # what can't be written down beforehand is not said
+            if marked is not None:
+                opened[id(mail)] = replace(ours, parcel=marked)
+            return marked is not None
 
         if isinstance(target, Target):
             self.wire.converse(target, mails(), deadline, mark, settled)
@@ -94,6 +100,8 @@ class Deliver:
             for mail in mails():
                 verdicts = tuple(replace(target, recipient=recipient) for recipient in mail.recipients)
                 settled(mail, Carried(verdicts=verdicts, note=target.note))
+        if trouble:
+            raise trouble[0]
         left = tuple(replace(ref, generation=ref.generation + 1) for ref in refs)
         if left:
             self.schedule.put(replace(task, parcels=left), self.clock())
@@ -106,11 +114,16 @@ class Deliver:
         if remembered is not None:
             self._record(*remembered)
             return None
-        outgoing = Outgoing.of(ref.submission, self.submissions, self.signing)
+        letters: list[Outgoing] = []
+
+        def frank(found: Found) -> Franking | None:
+            letters.append(Outgoing.of(found, self.submissions, self.signing))
+            return letters[-1].franking
+
         now = self.clock()
-        lease = Lease(self.holder, now, now + self.lease)
-        match self.submissions.claim(ref, lease, outgoing.franking):
+        match self.claims.claim(ref, Lease(self.holder, now, now + self.lease), frank):
             case Claimed(submission, parcel, taken_over):
+                outgoing = letters[-1]
                 ours = _Opened(submission, parcel)
                 if (parcel.route, parcel.destination) != (task.route, task.destination) or not parcel.due(now):
                     # The record says where a letter goes and when, not whoever brings it.
@@ -125,10 +138,10 @@ class Deliver:
                     return None
                 return self._franked(ours, outgoing, opened)
             case Live(parcel, until):
-                # Its holder may be dead: look again. Another name, or the task under way would swallow this one.
-                self.schedule.put(parcel.task(ref.generation + 1), until)
+                # Its holder may be dead: look again.
+                self.schedule.put(parcel.task(_after(ref, parcel)), until)
             case Early(parcel):
-                self.schedule.put(parcel.task(ref.generation + 1), parcel.next_attempt_at or now)
+                self.schedule.put(parcel.task(_after(ref, parcel)), parcel.next_attempt_at or now)
             case Over(parcel):
                 self._put_next(parcel)
         return None
@@ -209,7 +222,7 @@ class Deliver:
         """Settle, with some patience: what the server said is known to nobody else."""
         for pause in (*PAUSES, None):
             try:
-                ours = self.submissions.settle(parcel, attempt)
+                ours = self.claims.settle(parcel, attempt)
                 break
             except Unavailable:
                 if pause is None:
@@ -225,3 +238,8 @@ class Deliver:
     def _put_next(self, parcel: Parcel) -> None:
         if parcel.open and parcel.lease is None:
             self.schedule.put(parcel.task(), parcel.next_attempt_at or self.clock())
+
+
+def _after(ref: ParcelRef, parcel: Parcel) -> int:
+    """The generation of the task that follows this one: its own name would be swallowed by the task under way."""
+    return max(ref.generation + 1, parcel.generation)

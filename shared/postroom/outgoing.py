@@ -8,12 +8,11 @@ from datetime import datetime, timedelta
 
 from postroom.account.seal import SealError
 from postroom.delivery.parcel import Franking, Parcel
-from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.message.dkim import SigningKey, UnusableKey, sign
 from postroom.message.letter import Letter
 from postroom.message.mime import render
-from postroom.ports import Submissions
+from postroom.ports import Found, Submissions
 from postroom.smtp.commands import MailFrom, RcptTo
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.security import Security
@@ -28,10 +27,8 @@ class Outgoing:
     trouble: str | None = None
 
     @classmethod
-    def of(
-        cls, id_: SubmissionId, submissions: Submissions, signing: Callable[[str], tuple[SigningKey, ...]]
-    ) -> Outgoing:
-        stored = submissions.letter(id_)
+    def of(cls, found: Found, submissions: Submissions, signing: Callable[[str], tuple[SigningKey, ...]]) -> Outgoing:
+        stored = submissions.letter(found.submission.id) if found.letter is None else found.letter
         if stored is None:
             return cls(None, trouble="The letter is gone from its store")
         try:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
 from postroom.delivery.attempt import Attempt, TlsFacts
-from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Exchanger, Target
 from postroom.delivery.submission import Submission
-from postroom.delivery.task import DeliveryTask, ParcelRef
+from postroom.delivery.task import DeliveryTask
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.transcript import Line
 from postroom.smtp.verdict import Verdict
@@ -53,38 +53,29 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """The parcel is ours until the lease ends; `taken_over` tells that a dead worker's claim was ended for it."""
+class Found:
+    """A parcel as it stands, and what its worker needs of the rest."""
 
     submission: Submission  # the head: without parcels
     parcel: Parcel
-    taken_over: bool = False
+    letter: bytes | None = None  # packed, where the home keeps it in the record that it has just read
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """Another worker is at it. Look again at `until`: it may be dead by then."""
+class Mark:
+    """How far a walk by creation has come: the submission it stopped at."""
 
-    parcel: Parcel
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Early:
-    """The next attempt isn't due."""
-
-    parcel: Parcel
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """The claim that the task names was settled already."""
-
-    parcel: Parcel
+    created_at: datetime
+    id: str
 
 
 class Submissions(Protocol):
-    """Keeps submissions, their letters and their attempts."""
+    """Keeps submissions, their letters and their attempts.
+
+    A parcel is changed by `change` alone, which writes only over the version that it was made from: of any number of
+    changes at the same time exactly one succeeds. What that means for claims is said in `claims.py`, once for all
+    homes.
+    """
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
         """Store both if the id is absent; else change nothing. The stored submission either way, durable on return."""
@@ -97,21 +88,32 @@ class Submissions(Protocol):
     def list(self, cursor: Cursor) -> Page[Submission]:
         """Submissions by creation, newest first. Raises `UnknownCursor`."""
 
+    def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
+        """Submissions by creation, oldest first: those after `mark`, or the first ever, and created before `until`."""
+
     def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
         """The attempts for one submission, newest first. Raises `UnknownCursor`."""
 
-    def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
-        """Take the parcel for `lease` by one conditional update, or say why not; None where there is no such parcel.
+    def find(self, submission: SubmissionId, number: int) -> Found | None:
+        """The parcel as it is at this moment, with its version."""
 
-        Of any number of claims at the same time exactly one succeeds. A claim whose lease is over, or whose
-        holder is known to be dead, is taken over, and its attempt recorded as abandoned.
+    def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+        """Write the parcel, and the attempt with it, over the version that the parcel names; durable on return.
+
+        The parcel under its new version, or None with nothing changed where the stored one has another.
         """
 
-    def mark(self, parcel: Parcel) -> bool:
-        """Write, durable on return, that the end of data is about to be said; whether the claim is still ours."""
 
-    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
-        """Write the parcel and the attempt if the claim is still ours: the parcel's claim number, not settled."""
+class Holders(Protocol):
+    """Knows which workers live, where a home can know it better than by their leases."""
+
+    look_again: timedelta  # a living worker's claim is worth another look this soon
+
+    def live_as(self, name: str) -> None:
+        """Be known as alive under `name` until this process ends."""
+
+    def is_dead(self, name: str) -> bool:
+        """Whether the worker of that name has ended."""
 
 
 class Directory(Protocol):
@@ -143,6 +145,12 @@ class Schedule(Protocol):
 
         A task of the same name that is waiting, running or was run within the hour may swallow this one.
         """
+
+    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+        """`put` for each, in fewer calls where the home has a way. Where it raises, some may have been put."""
+
+    def cancel(self, task: DeliveryTask) -> None:
+        """Take the task out of the queue, where that can be done: it may run all the same."""
 
 
 # Resolver

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import Accept, deployment_secret
+from postroom.claims import Claims
 from postroom.deliver import Deliver
 from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
 from postroom.journal import tell
-from postroom.ports import Directory, Schedule, Submissions
+from postroom.ports import Directory, Holders, Schedule, Submissions
 from postroom.remembered import Remembered
 from postroom.settings import Settings
 
@@ -39,6 +40,7 @@ class Home(NamedTuple):
     submissions: Submissions
     schedule: Schedule
     directory: Directory
+    holders: Holders | None = None
 
 
 def clock() -> datetime:
@@ -65,16 +67,18 @@ def home(settings: Settings) -> Home:
     """The stores. Nothing is opened before it is used, so a process may fork in between."""
     from postroom.clouds.local.database import Database
     from postroom.clouds.local.directory import LocalDirectory
+    from postroom.clouds.local.holders import LocalHolders
     from postroom.clouds.local.schedule import LocalSchedule
     from postroom.clouds.local.submissions import LocalSubmissions
 
     database = Database(settings.data)
     directory = Remembered(LocalDirectory(database), settings.cache.total_seconds(), time.monotonic)
-    return Home(LocalSubmissions(database), LocalSchedule(database), directory)
+    holders = LocalHolders(settings.data / "locks")
+    return Home(LocalSubmissions(database), LocalSchedule(database), directory, holders)
 
 
 def accepting(settings: Settings) -> Accept:
-    submissions, schedule, directory = home(settings)
+    submissions, schedule, directory, _ = home(settings)
     return Accept(
         submissions=submissions,
         schedule=schedule,
@@ -98,7 +102,7 @@ def delivering(settings: Settings) -> Deliver:
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
-    submissions, schedule, directory = home(settings)
+    submissions, schedule, directory, holders = home(settings)
     resolver = DnsResolver(settings.resolvers)
     reach = Reach(
         helo=settings.helo,
@@ -109,6 +113,7 @@ def delivering(settings: Settings) -> Deliver:
     )
     return Deliver(
         submissions=submissions,
+        claims=Claims(submissions=submissions, holders=holders),
         schedule=schedule,
         destination=Destinations(
             routes=settings.routes,
@@ -133,7 +138,7 @@ def submit_app(settings: Settings) -> Flask:
     """The HTTP API."""
     from postroom.api.app import create_app
 
-    submissions, _, directory = home(settings)
+    submissions, _, directory, _ = home(settings)
     return create_app(
         accept=accepting(settings),
         submissions=submissions,

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from postroom.delivery.attempt import Attempt
-from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
-from postroom.delivery.task import DeliveryTask, ParcelRef
-from postroom.ports import Claimed, Cursor, Early, Live, Over, Page, Unavailable, UnknownCursor
+from postroom.delivery.task import DeliveryTask
+from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
 
 Item = TypeVar("Item", Submission, Attempt)
 
@@ -47,14 +47,14 @@ class Memory:
         self._reach()
         return _page(self.made.get(submission, [])[::-1], cursor)
 
-    def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
-        raise AssertionError(f"the API claims nothing: {ref}, {lease}, {franking}")
+    def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
+        raise AssertionError(f"the API sweeps nothing: {mark}, {until}, {limit}")
 
-    def mark(self, parcel: Parcel) -> bool:
-        raise AssertionError(f"the API marks nothing: {parcel}")
+    def find(self, submission: SubmissionId, number: int) -> Found | None:
+        raise AssertionError(f"the API claims nothing: {submission}, {number}")
 
-    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
-        raise AssertionError(f"the API settles nothing: {parcel}, {attempt}")
+    def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+        raise AssertionError(f"the API changes nothing: {parcel}, {attempt}")
 
     def _reach(self) -> None:
         if self.down:
@@ -66,9 +66,18 @@ class Tasks:
     """A schedule that only keeps what was put."""
 
     put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
+    down: Unavailable | None = None
 
     def put(self, task: DeliveryTask, not_before: datetime) -> None:
-        self.put_.append((task, not_before))
+        self.put_many([(task, not_before)])
+
+    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+        if self.down:
+            raise self.down
+        self.put_ += tasks
+
+    def cancel(self, task: DeliveryTask) -> None:
+        raise AssertionError(f"the API takes no task back: {task}")
 
 
 @dataclass

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from postroom.claims import Claims
 from postroom.clouds.local.database import Database
+from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.ports import Directory, Submissions
 from tests.contracts.homes import HOMES, Home
@@ -22,6 +24,11 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Home]:
 @pytest.fixture
 def submissions(home: Home) -> Submissions:
     return home.submissions
+
+
+@pytest.fixture
+def claims(home: Home) -> Claims:
+    return home.claims
 
 
 @pytest.fixture
@@ -41,7 +48,12 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def local_submissions(database: Database) -> Iterator[LocalSubmissions]:
-    submissions = LocalSubmissions(database)
-    yield submissions
-    submissions.close()
+def local_submissions(database: Database) -> LocalSubmissions:
+    return LocalSubmissions(database)
+
+
+@pytest.fixture
+def local_claims(local_submissions: LocalSubmissions, tmp_path: Path) -> Iterator[Claims]:
+    holders = LocalHolders(tmp_path / "locks")
+    yield Claims(submissions=local_submissions, holders=holders)
+    holders.close()

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
+from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.task import DeliveryTask
-from postroom.ports import Directory, Schedule, Submissions
+from postroom.ports import Directory, Holders, Schedule, Submissions
 from tests.contracts.function import Function
 
 
@@ -26,6 +28,11 @@ class Home:
     directory: Directory
     schedule: Schedule
     function: Function
+    holders: Holders | None = None
+
+    @property
+    def claims(self) -> Claims:
+        return Claims(submissions=self.submissions, holders=self.holders)
 
     def ran(self, count: int) -> list[DeliveryTask]:
         """The tasks that the function was called for, once they are `count`."""
@@ -36,10 +43,10 @@ class Home:
 def local(folder: Path) -> Iterator[Home]:
     database = Database(folder)
     database.prepare()
-    submissions = LocalSubmissions(database)
+    holders = LocalHolders(folder / "locks")
     with Function() as function, dispatching(Dispatcher(database, {"": function.url}, backoff=Backoff(0.02))):
-        yield Home(submissions, LocalDirectory(database), LocalSchedule(database), function)
-    submissions.close()
+        yield Home(LocalSubmissions(database), LocalDirectory(database), LocalSchedule(database), function, holders)
+    holders.close()
     database.close()
 
 

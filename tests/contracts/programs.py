@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
+from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.task import ParcelRef
-from tests.contracts.samples import LETTER, lease, submission
+from tests.contracts.samples import LETTER, lease, submission, unfranked
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,10 +39,10 @@ def prepare(folder: Path) -> None:
 def claim(folder: Path, submission_id: str, holder: str) -> None:
     """Claim the submission's first parcel, tell what came of it, and live on."""
     database = Database(folder)
-    submissions = LocalSubmissions(database)
+    claims = Claims(submissions=LocalSubmissions(database), holders=LocalHolders(folder / "locks"))
     say("ready")
     sys.stdin.readline()
-    answer = submissions.claim(ParcelRef(SubmissionId(submission_id), 0, 0), lease(holder), None)
+    answer = claims.claim(ParcelRef(SubmissionId(submission_id), 0, 0), lease(holder), unfranked)
     say(type(answer).__name__)
     sys.stdin.readline()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+from postroom.claims import Claimed
 from postroom.delivery.attempt import Attempt, TlsFacts
 from postroom.delivery.parcel import Franking, Lease, Parcel
 from postroom.delivery.recipient import Recipient
@@ -14,7 +15,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Outcome, Status
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
-from postroom.ports import Claimed
+from postroom.ports import Found
 from postroom.smtp.transcript import Line
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -56,6 +57,14 @@ def ref(of: Submission | Parcel) -> ParcelRef:
 
 def lease(holder: str = "worker-1", since: datetime = NOON, minutes: float = 15) -> Lease:
     return Lease(holder, since, since + minutes * MINUTE)
+
+
+def franked(_: Found) -> Franking:
+    return FRANKING
+
+
+def unfranked(_: Found) -> None:
+    return None
 
 
 def claimed(answer: object) -> Claimed:

@@ -8,19 +8,25 @@ from pathlib import Path
 
 import pytest
 
+from postroom.claims import Claimed, Claims, Live
 from postroom.clouds.local.database import Database
-from postroom.clouds.local.holders import Holders
+from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.status import Outcome
-from postroom.ports import Claimed, Cursor, Live
+from postroom.ports import Cursor
 from tests.contracts.programs import go, heard, started
-from tests.contracts.samples import LETTER, NOON, claimed, lease, ref, submission
+from tests.contracts.samples import LETTER, NOON, claimed, lease, ref, submission, unfranked
 from tests.contracts.threads import at_once
 
 
 @pytest.fixture
 def submissions(local_submissions: LocalSubmissions) -> LocalSubmissions:
     return local_submissions
+
+
+@pytest.fixture
+def claims(local_claims: Claims) -> Claims:
+    return local_claims
 
 
 def test_of_four_processes_that_claim_at_once_one_gets_it(submissions: LocalSubmissions, tmp_path: Path) -> None:
@@ -33,51 +39,52 @@ def test_of_four_processes_that_claim_at_once_one_gets_it(submissions: LocalSubm
 
 
 def test_a_killed_process_s_claim_is_free_at_once_and_a_living_one_s_is_not(
-    submissions: LocalSubmissions, tmp_path: Path
+    submissions: LocalSubmissions, tmp_path: Path, claims: Claims
 ) -> None:
     stored = submissions.create(submission(), LETTER)
     with started(tmp_path, "claim", stored.id, "victim") as victim:
         go(victim)
         assert heard(victim) == "Claimed"
-        answer = submissions.claim(ref(stored), lease("heir"), None)
+        answer = claims.claim(ref(stored), lease("heir"), unfranked)
         assert isinstance(answer, Live)
         assert answer.until == NOON + timedelta(seconds=5)  # the lease lasts longer, its holder may not
         victim.kill()
         victim.wait()
-        heir = claimed(submissions.claim(ref(stored), lease("heir"), None))
+        heir = claimed(claims.claim(ref(stored), lease("heir"), unfranked))
     assert heir.taken_over
     assert [each.outcome for each in submissions.attempts(stored.id, Cursor()).items] == [Outcome.ABANDONED]
 
 
 def test_a_living_process_s_claim_ends_with_its_lease_all_the_same(
-    submissions: LocalSubmissions, tmp_path: Path
+    submissions: LocalSubmissions, tmp_path: Path, claims: Claims
 ) -> None:
     stored = submissions.create(submission(), LETTER)
     with started(tmp_path, "claim", stored.id, "sleeper") as sleeper:
         go(sleeper)
         assert heard(sleeper) == "Claimed"
-        assert claimed(submissions.claim(ref(stored), lease("heir", lease().until), None)).taken_over
+        assert claimed(claims.claim(ref(stored), lease("heir", lease().until), unfranked)).taken_over
 
 
 def test_a_claim_left_open_by_a_process_that_ended_in_order_is_free(database: Database) -> None:
-    ended = LocalSubmissions(database)
-    stored = ended.create(submission(), LETTER)
-    claimed(ended.claim(ref(stored), lease("ended"), None))
+    submissions = LocalSubmissions(database)
+    stored = submissions.create(submission(), LETTER)
+    ended, heir = (LocalHolders(database.folder / "locks") for _ in range(2))
+    claimed(Claims(submissions=submissions, holders=ended).claim(ref(stored), lease("ended"), unfranked))
     ended.close()
-    heir = LocalSubmissions(database)
-    assert isinstance(heir.claim(ref(stored), lease("heir"), None), Claimed)
+    claims = Claims(submissions=submissions, holders=heir)
+    assert isinstance(claims.claim(ref(stored), lease("heir"), unfranked), Claimed)
     heir.close()
 
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a\0b", "ä", "x" * 201])
-def test_a_holder_s_name_is_a_plain_file_name(submissions: LocalSubmissions, name: str) -> None:
+def test_a_holder_s_name_is_a_plain_file_name(submissions: LocalSubmissions, name: str, claims: Claims) -> None:
     stored = submissions.create(submission(), LETTER)
     with pytest.raises(ValueError, match="holder's name"):
-        submissions.claim(ref(stored), lease(name), None)
+        claims.claim(ref(stored), lease(name), unfranked)
 
 
 def test_a_name_belongs_to_one_living_process(tmp_path: Path) -> None:
-    one, other = Holders(tmp_path), Holders(tmp_path)
+    one, other = LocalHolders(tmp_path), LocalHolders(tmp_path)
     one.live_as("worker")
     with pytest.raises(ValueError, match="another process"):
         other.live_as("worker")
@@ -87,7 +94,7 @@ def test_a_name_belongs_to_one_living_process(tmp_path: Path) -> None:
 
 
 def test_two_who_look_at_a_dead_one_at_once_both_see_it_dead(tmp_path: Path) -> None:
-    looking = Holders(tmp_path)
+    looking = LocalHolders(tmp_path)
     for n in range(20):
         name = f"dead-{n}"
         (tmp_path / name).touch()  # as a killed process leaves it: there, and not locked
@@ -97,7 +104,7 @@ def test_two_who_look_at_a_dead_one_at_once_both_see_it_dead(tmp_path: Path) -> 
 
 def test_what_the_dead_left_is_cleared_away(tmp_path: Path) -> None:
     (tmp_path / "dead").touch()
-    living, newcomer = Holders(tmp_path), Holders(tmp_path)
+    living, newcomer = LocalHolders(tmp_path), LocalHolders(tmp_path)
     living.live_as("living")
     newcomer.live_as("newcomer")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["living", "newcomer"]

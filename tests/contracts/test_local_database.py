@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pytest
 
+from postroom.claims import Claims
 from postroom.clouds.local.database import VERSION, Database
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.letters import LetterFiles
@@ -23,7 +24,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.ports import Cursor, Unavailable
 from tests.contracts.programs import go, heard, started
-from tests.contracts.samples import LETTER, NOON, attempt, claimed, delivered, lease, ref, submission
+from tests.contracts.samples import LETTER, NOON, attempt, claimed, delivered, lease, ref, submission, unfranked
 
 T = TypeVar("T")
 
@@ -31,6 +32,11 @@ T = TypeVar("T")
 @pytest.fixture
 def submissions(local_submissions: LocalSubmissions) -> LocalSubmissions:
     return local_submissions
+
+
+@pytest.fixture
+def claims(local_claims: Claims) -> Claims:
+    return local_claims
 
 
 def fill(database: Database, pages: int) -> None:
@@ -86,9 +92,11 @@ def test_with_a_spoiled_file_it_is_unavailable(tmp_path: Path) -> None:
         Database(tmp_path).prepare()
 
 
-def test_a_full_disk_leaves_nothing_half_done(database: Database, submissions: LocalSubmissions) -> None:
+def test_a_full_disk_leaves_nothing_half_done(
+    database: Database, submissions: LocalSubmissions, claims: Claims
+) -> None:
     stored = submissions.create(submission(), LETTER)
-    mine = claimed(submissions.claim(ref(stored), lease(), None)).parcel
+    mine = claimed(claims.claim(ref(stored), lease(), unfranked)).parcel
     before = submissions.get(stored.id)
     fill(database, pages=4)
 
@@ -100,7 +108,7 @@ def test_a_full_disk_leaves_nothing_half_done(database: Database, submissions: L
 
     long = attempt(mine, text="".join(map(chr, range(0x4E00, 0x9000))))
     with pytest.raises(Unavailable, match="full"):
-        submissions.settle(delivered(mine), long)
+        claims.settle(delivered(mine), long)
     assert submissions.get(stored.id) == before
     assert submissions.attempts(stored.id, Cursor()).items == ()
 
@@ -111,7 +119,7 @@ def test_a_full_disk_leaves_nothing_half_done(database: Database, submissions: L
 
     fill(database, pages=1000)
     assert submissions.create(refused, b"x" * 100_000) == refused
-    assert submissions.settle(delivered(mine), long)
+    assert claims.settle(delivered(mine), long)
 
 
 def test_a_letter_that_can_not_be_written_leaves_no_submission(submissions: LocalSubmissions, tmp_path: Path) -> None:

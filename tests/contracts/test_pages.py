@@ -8,10 +8,11 @@ from typing import Protocol, TypeVar
 
 import pytest
 
+from postroom.claims import Claims
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Page, Submissions, UnknownCursor
-from tests.contracts.samples import LETTER, MINUTE, NOON, attempt, claimed, deferred, lease, ref, submission
+from tests.contracts.samples import LETTER, MINUTE, NOON, attempt, claimed, deferred, lease, ref, submission, unfranked
 
 
 class Named(Protocol):
@@ -81,23 +82,23 @@ def test_paging_misses_nothing_while_others_write(submissions: Submissions) -> N
     assert sorted(seen) == sorted(old)
 
 
-def test_a_list_shows_the_parcels_as_they_are(submissions: Submissions) -> None:
+def test_a_list_shows_the_parcels_as_they_are(submissions: Submissions, claims: Claims) -> None:
     stored = submissions.create(submission(destinations=("a.example", "b.example")), LETTER)
-    mine = claimed(submissions.claim(ref(stored), lease(), None)).parcel
+    mine = claimed(claims.claim(ref(stored), lease(), unfranked)).parcel
     (listed,) = submissions.list(Cursor()).items
     assert listed.parcels == (mine, stored.parcels[1])
 
 
 @pytest.mark.parametrize("limit", [1, 3, 100])
-def test_every_attempt_is_on_one_page_in_either_direction(submissions: Submissions, limit: int) -> None:
+def test_every_attempt_is_on_one_page_in_either_direction(submissions: Submissions, limit: int, claims: Claims) -> None:
     stored = submissions.create(submission(destinations=("a.example", "b.example")), LETTER)
     submissions.create(submission(), LETTER)
     for parcel in stored.parcels:
         for minute in (0, 1, 1, 2):
             at = NOON + minute * MINUTE
-            mine = claimed(submissions.claim(ref(parcel), lease(since=at), None)).parcel
+            mine = claimed(claims.claim(ref(parcel), lease(since=at), unfranked)).parcel
             parcel = deferred(mine, at)
-            assert submissions.settle(parcel, attempt(mine, started_at=at))
+            assert claims.settle(parcel, attempt(mine, started_at=at))
 
     def page(cursor: Cursor) -> Page[Attempt]:
         return submissions.attempts(stored.id, cursor)
@@ -108,11 +109,11 @@ def test_every_attempt_is_on_one_page_in_either_direction(submissions: Submissio
     assert newer(page, everything[-1], limit) == everything[:-1]
 
 
-def test_a_cursor_that_is_nowhere_is_refused(submissions: Submissions) -> None:
+def test_a_cursor_that_is_nowhere_is_refused(submissions: Submissions, claims: Claims) -> None:
     stored = submissions.create(submission(), LETTER)
     other = submissions.create(submission(), LETTER)
-    mine = claimed(submissions.claim(ref(other), lease(), None)).parcel
-    submissions.settle(deferred(mine, NOON), attempt(mine))
+    mine = claimed(claims.claim(ref(other), lease(), unfranked)).parcel
+    claims.settle(deferred(mine, NOON), attempt(mine))
     for cursor in (Cursor(after="nowhere"), Cursor(before="nowhere"), Cursor(after=""), Cursor(before="\ud800")):
         with pytest.raises(UnknownCursor):
             submissions.list(cursor)

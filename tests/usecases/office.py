@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from postroom.accept import Accept, SubmitRequest
+from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
+from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.deliver import Deliver
 from postroom.delivery.retry import RetryPolicy
@@ -19,7 +21,7 @@ from postroom.delivery.task import DeliveryTask
 from postroom.destination import Destinations
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
-from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx
+from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx, Unavailable
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
@@ -81,9 +83,18 @@ class FakeSchedule:
     """Keeps what was put; a test runs it."""
 
     put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
+    down: Unavailable | None = None
 
     def put(self, task: DeliveryTask, not_before: datetime) -> None:
-        self.put_.append((task, not_before))
+        self.put_many([(task, not_before)])
+
+    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+        if self.down is not None:
+            raise self.down
+        self.put_ += tasks
+
+    def cancel(self, task: DeliveryTask) -> None:
+        self.put_ = [each for each in self.put_ if each[0].name != task.name]
 
     def take(self) -> tuple[DeliveryTask, datetime]:
         """The only task that is waiting."""
@@ -126,11 +137,16 @@ class UseCases:
             secret=lambda: b"secret",
             any_sender=True,
         )
+        self.holders: list[LocalHolders] = []
         self.deliver = self.worker("me")
 
     def worker(self, holder: str, submissions: LocalSubmissions | None = None) -> Deliver:
+        """A worker that lives until `kill_the_last` or `close`."""
+        submissions = submissions or self.submissions
+        self.holders.append(LocalHolders(self.database.folder / "locks"))
         return Deliver(
-            submissions=submissions or self.submissions,
+            submissions=submissions,
+            claims=Claims(submissions=submissions, holders=self.holders[-1]),
             schedule=self.schedule,
             destination=Destinations(routes=self.accept.routes, resolver=self.resolver, shuffle=lambda _: None),
             wire=self.wire,
@@ -144,8 +160,13 @@ class UseCases:
             session_seconds=750,
         )
 
+    def kill_the_last(self) -> None:
+        """The worker that was made last is dead: its lock goes with it."""
+        self.holders.pop().close()
+
     def close(self) -> None:
-        self.submissions.close()
+        for each in self.holders:
+            each.close()
         self.database.close()
 
     def submit(self, *to: str, **options: object) -> Submission:

@@ -84,7 +84,6 @@ def test_a_task_that_finds_another_worker_at_it_looks_again_later(office: UseCas
 def abandon(office: UseCases, *, marked: bool = False) -> DeliveryTask:
     """A worker takes the task and dies with the claim in its hands, before or after the letter's end was marked."""
     task, _ = office.schedule.take()
-    doomed = LocalSubmissions(office.database)
 
     class Killed(BaseException):
         pass
@@ -97,9 +96,9 @@ def abandon(office: UseCases, *, marked: bool = False) -> DeliveryTask:
     else:
         office.wire.before = die
     with pytest.raises(Killed):
-        office.worker(f"doomed-{office.now.timestamp():.0f}", doomed)(task)
+        office.worker(f"doomed-{office.now.timestamp():.0f}")(task)
     office.wire.before = office.wire.after_mark = lambda: None
-    doomed.close()  # its lock goes with it
+    office.kill_the_last()
     return task
 
 
@@ -220,11 +219,11 @@ class Failing(LocalSubmissions):
 
     failures = 0
 
-    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
-        if self.failures:
+    def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+        if self.failures and attempt is not None:
             self.failures -= 1
             raise Unavailable("the disk is full")
-        return super().settle(parcel, attempt)
+        return super().change(parcel, attempt)
 
 
 @pytest.mark.parametrize(("failures", "recorded"), [(4, True), (5, False)])
@@ -245,7 +244,6 @@ def test_a_verdict_is_recorded_with_patience(office: UseCases, failures: int, re
         assert not office.stored(letter).recipients[0].possibly_delivered
     assert len(office.wire.carried) == 1
     assert len(office.pauses) == 4
-    store.close()
 
 
 def test_a_server_with_a_limit_on_recipients_is_not_asked_in_a_loop(office: UseCases) -> None:

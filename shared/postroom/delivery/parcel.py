@@ -7,7 +7,7 @@ recipient whose parcel is under a claim is sending, and `Parcel.view` says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.record import Record, SubmissionId, plain, times
-from postroom.delivery.status import OPEN, Outcome, Status, move
+from postroom.delivery.status import OPEN, Outcome, Status
 from postroom.delivery.task import DeliveryTask, ParcelRef
 
 EARLY_BY = timedelta(seconds=1)  # queues that count in whole seconds may be a little early
@@ -58,6 +58,7 @@ class Parcel:
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
     franking: Franking | None = None
+    version: str = field(default="", compare=False, repr=False)  # what a home knows the stored record by
 
     @property
     def key(self) -> str:
@@ -87,9 +88,7 @@ class Parcel:
         if self.lease is None:
             return self.recipients
         return tuple(
-            replace(each, status=move(each.status, Status.SENDING), next_attempt_at=None)
-            if each.status in (Status.QUEUED, Status.DEFERRED)
-            else each
+            replace(each, status=Status.SENDING, next_attempt_at=None) if each.status in OPEN else each
             for each in self.recipients
         )
 
@@ -133,8 +132,22 @@ class Parcel:
         taken = self.claimed(lease, franking).with_open(in_doubt)
         return replace(taken, attempts=self.attempts + 1, deaths=self.deaths + 1), abandoned
 
+    def canceled(self, now: datetime) -> Parcel | None:
+        """This parcel taken back, or None where nothing of it waits. Only for one that nobody has claimed."""
+        if not self.open:
+            return None
+        back = self.with_open(lambda each: each.moved(Status.CANCELED, now, next_attempt_at=None))
+        return replace(back, next_attempt_at=None)
+
+    def rescheduled(self, at: datetime) -> Parcel | None:
+        """This parcel, to be sent at another time, or None where it isn't scheduled. Its tasks get another name."""
+        if not any(each.status is Status.SCHEDULED for each in self.recipients):
+            return None
+        moved = self.with_open(lambda each: replace(each, next_attempt_at=at))
+        return replace(moved, next_attempt_at=at, generation=self.generation + 1)
+
     def record(self) -> Record:
-        """The stored form, without the fields that every home keeps beside it as its own condition."""
+        """The stored form, without the version, which every home keeps in its own way."""
         lease, franking = self.lease, self.franking
         return {
             "submission": self.submission,
@@ -161,14 +174,14 @@ class Parcel:
         return DeliveryTask(self.queue, self.route, self.destination, (ref,))
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Parcel:
+    def from_record(cls, record: Mapping[str, Any], version: str = "") -> Parcel:
         fields = times(dict(record), "first_attempt_at", "next_attempt_at")
         fields["recipients"] = tuple(map(Recipient.from_record, fields["recipients"]))
         if fields["lease"]:
             fields["lease"] = Lease(**times(dict(fields["lease"]), "since", "until"))
         if fields["franking"]:
             fields["franking"] = Franking(fields["franking"]["domain"], tuple(fields["franking"]["selectors"]))
-        return cls(**fields)
+        return cls(**fields, version=version)
 
 
 class Standing(StrEnum):

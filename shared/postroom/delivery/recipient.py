@@ -33,6 +33,14 @@ class Recipient:
         """This recipient in state `to`; raises `UnlawfulMove`."""
         return replace(self, status=move(self.status, to), updated_at=at, **changes)
 
+    def due(self, at: datetime) -> Recipient:
+        """This recipient once its `scheduled_at` has come."""
+        return self.moved(Status.QUEUED, at) if self.status is Status.SCHEDULED else self
+
+    def sending(self, at: datetime) -> Recipient:
+        """This recipient as its parcel's claim leaves it; raises `UnlawfulMove`."""
+        return self.due(at).moved(Status.SENDING, at)
+
     def record(self) -> Record:
         kept = {name: getattr(self, name) for name in self.__slots__}
         return {name: plain(value) for name, value in kept.items() if value is not None and value is not False}

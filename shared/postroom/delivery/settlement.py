@@ -56,15 +56,15 @@ class Settlement:
         """The parcel of a dead worker under `hold`: it may have been delivered, so it isn't sent again."""
 
         def held(each: Recipient) -> Recipient:
-            sending = each.moved(Status.SENDING, self.now)
-            return sending.moved(Status.UNKNOWN, self.now, cause="abandoned", next_attempt_at=None)
+            return each.sending(self.now).moved(Status.UNKNOWN, self.now, cause="abandoned", next_attempt_at=None)
 
         return self._released(parcel.with_open(held))
 
     def _ended(self, parcel: Parcel, status: Status, cause: str) -> Parcel:
-        return self._released(
-            parcel.with_open(lambda each: each.moved(status, self.now, cause=each.cause or cause, next_attempt_at=None))
-        )
+        def ended(each: Recipient) -> Recipient:
+            return each.due(self.now).moved(status, self.now, cause=each.cause or cause, next_attempt_at=None)
+
+        return self._released(parcel.with_open(ended))
 
     def _released(self, parcel: Parcel) -> Parcel:
         """The parcel without its claim, its next attempt being the first of its recipients'."""
@@ -76,7 +76,7 @@ class Settlement:
         return replace(parcel, lease=None)
 
     def _moved(self, recipient: Recipient, verdict: Verdict, again_at: datetime | None, *, hold: bool) -> Recipient:
-        sending = recipient.moved(Status.SENDING, self.now)
+        sending = recipient.sending(self.now)
         if verdict.fate is Fate.NOT_ATTEMPTED:
             return sending.moved(Status.QUEUED, self.now, next_attempt_at=self.now)
         said = self._said(verdict) | {"attempts": recipient.attempts + 1, "next_attempt_at": None}

@@ -21,7 +21,7 @@ from postroom.ports import Unavailable
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-VERSION = 1
+VERSION = 2
 
 SCHEMA = """
 CREATE TABLE submissions (
@@ -41,9 +41,7 @@ CREATE TABLE letters (
 CREATE TABLE parcels (
     submission INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    claim INTEGER NOT NULL,
-    lease_until INTEGER,   -- NULL: not claimed
-    record TEXT NOT NULL,
+    record TEXT NOT NULL,  -- it is its own version: a change names the whole record that it was made from
     PRIMARY KEY (submission, number)
 ) WITHOUT ROWID;
 
@@ -78,6 +76,11 @@ CREATE TABLE tasks (
 CREATE INDEX tasks_by_time ON tasks (queue, not_before) WHERE done_at IS NULL;
 CREATE INDEX tombstones_by_time ON tasks (done_at) WHERE done_at IS NOT NULL;
 """
+
+CHANGES = {
+    1: "ALTER TABLE parcels DROP COLUMN claim; ALTER TABLE parcels DROP COLUMN lease_until;",
+}
+"""What takes a file from one version to the next."""
 
 # SQLite waits for locks by sleeping, up to 100 ms at a time. Our writers queue for a lock of their own
 # before they come to it, so this only bridges the recovery of the file after a crash.
@@ -212,4 +215,5 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise Unavailable(f"the data is of version {version}, and this postroom knows {VERSION} at most")
     if version == 0:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    change = SCHEMA if version == 0 else "".join(CHANGES[step] for step in range(version, VERSION))
+    connection.executescript(f"BEGIN; {change} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from uuid import uuid4
@@ -20,8 +21,10 @@ from postroom.ports import Unavailable
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 
 
-class Holders:
-    """The files in `folder`. A holder's name is used by one process and never again."""
+class LocalHolders:
+    """Implements `Holders` by the files in `folder`. A holder's name is used by one process and never again."""
+
+    look_again = timedelta(seconds=5)
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -46,23 +46,24 @@ class Queue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, queue: str, name: str, body: bytes, not_before: datetime, now: datetime) -> bool:
-        """Keep the task until it has run, durable on return; whether it is new.
+    def put(self, tasks: Sequence[tuple[str, str, bytes, datetime]], now: datetime) -> int:
+        """Keep tasks of (queue, name, body, not before) until they have run, durable on return; how many are new.
 
-        A task of the same name that is waiting, running or was run within the hour swallows this one.
+        A task of the same name that is waiting, running or was run within the hour swallows a later one.
         """
-        row = (name, queue, body, microseconds(not_before), microseconds(now - TOMBSTONE))
+        old = microseconds(now - TOMBSTONE)
+        rows = [(name, queue, body, microseconds(not_before), old) for queue, name, body, not_before in tasks]
 
-        def insert(connection: Connection) -> bool:
-            added = connection.execute(
+        def insert(connection: Connection) -> int:
+            added = connection.executemany(
                 """INSERT INTO tasks (name, queue, body, not_before) VALUES (?, ?, ?, ?)
                    ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, body = excluded.body,
                        not_before = excluded.not_before, retries = 0, executions = 0,
                        response = NULL, reason = NULL, done_at = NULL
                    WHERE done_at <= ?""",
-                row,
+                rows,
             )
-            return added.rowcount == 1
+            return added.rowcount
 
         return self._database.write(insert)
 

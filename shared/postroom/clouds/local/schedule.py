@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from postroom.clouds.local.bell import Bell
@@ -24,7 +24,11 @@ class LocalSchedule:
         self._clock = clock
 
     def put(self, task: DeliveryTask, not_before: datetime) -> None:
-        if self._queue.put(task.queue, task.name, task.body(), not_before, self._clock()):
+        self.put_many([(task, not_before)])
+
+    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+        rows = [(task.queue, task.name, task.body(), not_before) for task, not_before in tasks]
+        if rows and self._queue.put(rows, self._clock()):
             self._bell.ring()
 
     def cancel(self, task: DeliveryTask) -> None:

@@ -5,46 +5,26 @@ from __future__ import annotations
 import builtins
 import json
 import zlib
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from sqlite3 import Connection
 from typing import TypeVar
 
 from postroom.clouds.local.database import Database, Row, microseconds
-from postroom.clouds.local.holders import Holders
 from postroom.clouds.local.letters import LetterFiles
 from postroom.delivery.attempt import Attempt
-from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
+from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
-from postroom.delivery.task import ParcelRef
-from postroom.ports import Claimed, Cursor, Early, Live, Over, Page, UnknownCursor
+from postroom.ports import Cursor, Found, Mark, Page, UnknownCursor
 
 T = TypeVar("T")
 
 INLINE = 256 * 1024
 """Letters up to this many octets are kept in the database, larger ones as files."""
 
-# A live worker's claim is looked at again this soon, since its death would free the claim at once.
-_LOOK_AGAIN = timedelta(seconds=5)
-
 _write_json = json.JSONEncoder(separators=(",", ":")).encode
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A parcel as it was read, with what a change of it has to find unchanged."""
-
-    head: str
-    record: str
-
-    @property
-    def parcel(self) -> Parcel:
-        return Parcel.from_record(json.loads(self.record))
-
-    @property
-    def submission(self) -> Submission:
-        return Submission.from_record(json.loads(self.head), ())
 
 
 class LocalSubmissions:
@@ -53,7 +33,6 @@ class LocalSubmissions:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._letters = LetterFiles(database.folder / "letters")
-        self._holders = Holders(database.folder / "locks")
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
         packed: bytes | None = letter
@@ -66,10 +45,7 @@ class LocalSubmissions:
             # The fingerprint in its name keeps another request under the same id from writing over it.
             file, packed = self._letters.put(f"{submission.id}-{submission.fingerprint}", letter), None
         head = (str(submission.id), microseconds(submission.created_at), _write_json(submission.record()))
-        parcels = [
-            (parcel.number, parcel.claim, _lease_until(parcel), _write_json(parcel.record()))
-            for parcel in submission.parcels
-        ]
+        parcels = [(parcel.number, _write_json(parcel.record())) for parcel in submission.parcels]
 
         def insert(connection: Connection) -> bool:
             added = connection.execute(
@@ -80,10 +56,7 @@ class LocalSubmissions:
             row = added.lastrowid
             connection.execute("INSERT INTO letters (submission, packed, file) VALUES (?, ?, ?)", (row, packed, file))
             for parcel in parcels:
-                connection.execute(
-                    "INSERT INTO parcels (submission, number, claim, lease_until, record) VALUES (?, ?, ?, ?, ?)",
-                    (row, *parcel),
-                )
+                connection.execute("INSERT INTO parcels (submission, number, record) VALUES (?, ?, ?)", (row, *parcel))
             return True
 
         while not self._database.write(insert):
@@ -126,6 +99,21 @@ class LocalSubmissions:
         )
         return _page(cursor, _submissions(rows))
 
+    def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
+        start: Row = () if mark is None else (microseconds(mark.created_at), mark.id)
+        rows = self._database.read(
+            f"""SELECT s.number, s.head, p.record FROM (
+                    SELECT number, id, created_at, head FROM submissions
+                    WHERE created_at < ? {"AND (created_at, id) > (?, ?)" if start else ""}
+                    ORDER BY created_at, id LIMIT ?
+                ) s LEFT JOIN parcels p ON p.submission = s.number
+                ORDER BY s.created_at, s.id, p.number""",  # noqa: S608  no values in it
+            microseconds(until),
+            *start,
+            limit,
+        )
+        return _submissions(rows)
+
     def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
         start: Row = ()
         if (mark := _mark(cursor)) is not None:
@@ -158,45 +146,38 @@ class LocalSubmissions:
         )
         return [(number, _attempt(record)) for number, record in rows]
 
-    def claim(self, ref: ParcelRef, lease: Lease, franking: Franking | None) -> Claimed | Live | Early | Over | None:
-        self._holders.live_as(lease.holder)
-        while (found := self._find(ref)) is not None:
-            parcel = found.parcel
-            holder_is_dead = parcel.lease is not None and self._holders.is_dead(parcel.lease.holder)
-            match standing(parcel, ref, lease.since, holder_is_dead=holder_is_dead):
-                case Standing.OVER:
-                    return Over(parcel)
-                case Standing.EARLY:
-                    return Early(parcel)
-                case Standing.LIVE if parcel.lease is not None:
-                    return Live(parcel, min(parcel.lease.until, lease.since + _LOOK_AGAIN))
-                case Standing.FREE:
-                    claimed, abandoned = parcel.claimed(lease, franking), None
-                case _:
-                    claimed, abandoned = parcel.taken_over(lease, franking)
-            # Where the stored parcel is no longer what was read, somebody else was faster: look again.
-            if self._update(claimed, abandoned, "record = ?", found.record):
-                return Claimed(found.submission, claimed, taken_over=abandoned is not None)
+    def find(self, submission: SubmissionId, number: int) -> Found | None:
+        rows = self._database.read(
+            """SELECT s.head, p.record, l.packed FROM submissions s
+               JOIN parcels p ON p.submission = s.number LEFT JOIN letters l ON l.submission = s.number
+               WHERE s.id = ? AND p.number = ?""",
+            submission,
+            number,
+        )
+        for head, record, letter in rows:
+            return Found(Submission.from_record(json.loads(head), ()), _parcel(record), letter)
         return None
 
-    def mark(self, parcel: Parcel) -> bool:
-        return self._update(replace(parcel, marked=True), None, "claim = ? AND lease_until IS NOT NULL", parcel.claim)
+    def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+        # Everything is put into its stored form out here, since others wait for whoever is inside.
+        id_, record = parcel.submission, _write_json(parcel.record())
+        row = None if attempt is None else zlib.compress(_write_json(attempt.record()).encode(), 1)
 
-    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
-        return self._update(parcel, attempt, "claim = ? AND lease_until IS NOT NULL", parcel.claim)
+        def work(connection: Connection) -> bool:
+            updated = connection.execute(
+                """UPDATE parcels SET record = ?
+                   WHERE submission = (SELECT number FROM submissions WHERE id = ?) AND number = ? AND record = ?""",
+                (record, id_, parcel.number, parcel.version),
+            )
+            if updated.rowcount and attempt is not None:
+                connection.execute(
+                    """INSERT OR REPLACE INTO attempts (submission, started_at, id, record)
+                       SELECT number, ?, ?, ? FROM submissions WHERE id = ?""",
+                    (microseconds(attempt.started_at), attempt.id, row, id_),
+                )
+            return updated.rowcount == 1
 
-    def close(self) -> None:
-        """Give up this process's lock. Claims that it left open count as a dead worker's from now on."""
-        self._holders.close()
-
-    def _find(self, ref: ParcelRef) -> _Found | None:
-        rows = self._database.read(
-            """SELECT s.head, p.record
-               FROM submissions s JOIN parcels p ON p.submission = s.number WHERE s.id = ? AND p.number = ?""",
-            ref.submission,
-            ref.number,
-        )
-        return _Found(*rows[0]) if rows else None
+        return replace(parcel, version=record) if self._database.write(work) else None
 
     def _start(self, query: str, mark: str, *parameters: str) -> Row:
         """Where in its order the row lies that a cursor names."""
@@ -204,30 +185,6 @@ class LocalSubmissions:
         if not rows:
             raise UnknownCursor(mark)
         return rows[0]
-
-    def _update(self, parcel: Parcel, attempt: Attempt | None, condition: str, expected: str | int) -> bool:
-        """Write the parcel and the attempt where `condition` holds of the stored parcel, and tell whether it did."""
-        # Everything is put into its stored form out here, since others wait for whoever is inside.
-        id_ = parcel.submission
-        update = (parcel.claim, _lease_until(parcel), _write_json(parcel.record()), id_, parcel.number, expected)
-        record = None if attempt is None else zlib.compress(_write_json(attempt.record()).encode(), 1)
-
-        def work(connection: Connection) -> bool:
-            updated = connection.execute(
-                f"""UPDATE parcels SET claim = ?, lease_until = ?, record = ?
-                    WHERE submission = (SELECT number FROM submissions WHERE id = ?)
-                        AND number = ? AND {condition}""",  # noqa: S608
-                update,
-            )
-            if updated.rowcount and attempt is not None:
-                connection.execute(
-                    """INSERT OR REPLACE INTO attempts (submission, started_at, id, record)
-                       SELECT number, ?, ?, ? FROM submissions WHERE id = ?""",
-                    (microseconds(attempt.started_at), attempt.id, record, id_),
-                )
-            return updated.rowcount == 1
-
-        return self._database.write(work)
 
 
 def _attempt(record: bytes) -> Attempt:
@@ -251,8 +208,8 @@ def _page(cursor: Cursor, nearest: builtins.list[T]) -> Page[T]:
     return Page(tuple(items), has_more=len(nearest) > cursor.limit)
 
 
-def _lease_until(parcel: Parcel) -> int | None:
-    return None if parcel.lease is None else microseconds(parcel.lease.until)
+def _parcel(record: str) -> Parcel:
+    return Parcel.from_record(json.loads(record), record)
 
 
 def _submissions(rows: builtins.list[Row]) -> builtins.list[Submission]:
@@ -261,5 +218,5 @@ def _submissions(rows: builtins.list[Row]) -> builtins.list[Submission]:
     for number, head, record in rows:
         _, parcels = heads.setdefault(number, (head, []))
         if record is not None:
-            parcels.append(Parcel.from_record(json.loads(record)))
+            parcels.append(_parcel(record))
     return [Submission.from_record(json.loads(head), parcels) for head, parcels in heads.values()]

@@ -1,0 +1,137 @@
+"""The fence: who may work at a parcel, decided the same way in every home.
+
+A parcel is claimed, settled, marked, taken over and taken back by one conditional update each, over the version that
+was read. Whoever loses reads again, and finds what the winner did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.submission import Submission
+from postroom.delivery.task import ParcelRef
+from postroom.ports import Found, Holders, Submissions
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The parcel is ours until the lease ends; `taken_over` tells that a dead worker's claim was ended for it."""
+
+    submission: Submission  # the head: without parcels
+    parcel: Parcel
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Another worker is at it. Look again at `until`: it may be dead by then."""
+
+    parcel: Parcel
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Early:
+    """The next attempt isn't due."""
+
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """The claim that the task names was settled already, or nothing is left to do."""
+
+    parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """Claims over the submissions of one home. Without `holders` a worker counts as alive until its lease ends."""
+
+    submissions: Submissions
+    holders: Holders | None = None
+
+    def claim(
+        self, ref: ParcelRef, lease: Lease, frank: Callable[[Found], Franking | None]
+    ) -> Claimed | Live | Early | Over | None:
+        """Take the parcel for `lease`, or say why not; None where there is no such parcel.
+
+        Of any number of claims at the same time exactly one succeeds. A claim whose lease is over, or whose holder is
+        known to be dead, is taken over, and its attempt recorded as abandoned. `frank` is asked what a first claim is
+        to freeze, only where the parcel can be had.
+        """
+        if self.holders is not None:
+            self.holders.live_as(lease.holder)
+        while (found := self.submissions.find(ref.submission, ref.number)) is not None:
+            parcel, abandoned = found.parcel, None
+            match standing(parcel, ref, lease.since, holder_is_dead=self._is_dead(parcel.lease)):
+                case Standing.OVER:
+                    return Over(parcel)
+                case Standing.EARLY:
+                    return Early(parcel)
+                case Standing.LIVE:
+                    return Live(parcel, self._look_again(parcel.lease, lease.since))
+                case Standing.FREE:
+                    claimed = parcel.claimed(lease, frank(found))
+                case Standing.TAKE_OVER:
+                    claimed, abandoned = parcel.taken_over(lease, frank(found))
+            ours = self.submissions.change(claimed, abandoned)
+            if ours is not None:
+                return Claimed(found.submission, ours, taken_over=abandoned is not None)
+            # Somebody else was faster: look again.
+        return None
+
+    def mark(self, parcel: Parcel) -> Parcel | None:
+        """Write, durable on return, that the end of data is about to be said. None where the claim is lost."""
+        return self._under_our_claim(replace(parcel, marked=True), None)
+
+    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
+        """Write the parcel and the attempt if the claim is still ours: the parcel's claim number, not settled."""
+        return self._under_our_claim(parcel, attempt) is not None
+
+    def cancel(self, submission: SubmissionId, number: int, now: datetime) -> Parcel | None:
+        """Take the parcel back before anybody claims it; None where it is too late, or there is nothing to take back.
+
+        Whoever is told that it is cancelled can be sure that it is never sent.
+        """
+        return self._unclaimed(submission, number, lambda parcel: parcel.canceled(now))
+
+    def reschedule(self, submission: SubmissionId, number: int, at: datetime) -> Parcel | None:
+        """Have the parcel sent at another time; None where it isn't scheduled any more.
+
+        Its next task is put by the caller. Tasks that are out for another time put themselves right.
+        """
+        return self._unclaimed(submission, number, lambda parcel: parcel.rescheduled(at))
+
+    def _under_our_claim(self, parcel: Parcel, attempt: Attempt | None) -> Parcel | None:
+        while (written := self.submissions.change(parcel, attempt)) is None:
+            found = self.submissions.find(parcel.submission, parcel.number)
+            if found is None or found.parcel.lease is None or found.parcel.claim != parcel.claim:
+                return None
+            # It was changed under our own claim, by us, and whoever tells us now didn't know.
+            parcel = replace(parcel, version=found.parcel.version)
+        return written
+
+    def _unclaimed(
+        self, submission: SubmissionId, number: int, changed: Callable[[Parcel], Parcel | None]
+    ) -> Parcel | None:
+        while (found := self.submissions.find(submission, number)) is not None:
+            parcel = changed(found.parcel) if found.parcel.lease is None else None
+            if parcel is None:
+                return None
+            written = self.submissions.change(parcel)
+            if written is not None:
+                return written
+        return None
+
+    def _is_dead(self, lease: Lease | None) -> bool:
+        return lease is not None and self.holders is not None and self.holders.is_dead(lease.holder)
+
+    def _look_again(self, lease: Lease | None, now: datetime) -> datetime:
+        ends = lease.until if lease is not None else now
+        return ends if self.holders is None else min(ends, now + self.holders.look_again)
