@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, request
 from flask.testing import FlaskClient
+from werkzeug.wrappers import Response
 
-from postroom.clouds.push import task_endpoint
+from postroom.clouds.push import bearer, task_endpoint
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
 
@@ -16,7 +17,7 @@ SECRET = {"Authorization": "Bearer secret"}
 
 def client(deliver: Callable[[DeliveryTask], None], secret: str | None = "secret") -> FlaskClient:
     app = Flask("function")
-    endpoint = task_endpoint(lambda: deliver, secret)
+    endpoint = task_endpoint(lambda: deliver, None if secret is None else bearer(secret))
 
     @app.route("/", methods=["GET", "POST"])
     def function() -> Response:

@@ -68,13 +68,25 @@ def test_every_problem_is_named_at_once() -> None:
     ("given", "problem"),
     [
         ({"POSTROOM_LEASE": "700s"}, "two workers could send"),
-        ({"POSTROOM_FUNCTION_TIMEOUT": "10s"}, "60s at least"),
+        ({"POSTROOM_FUNCTION_TIMEOUT": "1s"}, "2s at least"),
+        ({"POSTROOM_CLOUD": "gcp", "POSTROOM_PROJECT": "p"}, "POSTROOM_DELIVER_URL must be set where"),
+        ({"POSTROOM_CLOUD": "aws"}, "POSTROOM_TABLE must be set where POSTROOM_CLOUD is aws"),
         ({"POSTROOM_SEAL_PRIVATE": "x"}, "must be set too"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         Settings.from_environment(given)
+
+
+def test_a_cloud_has_defaults_of_its_own() -> None:
+    needed = dict.fromkeys(("BUCKET", "QUEUES", "TABLE", "SCHEDULER_ROLE", "SCHEDULER_GROUP"), "x")
+    settings = Settings.from_environment({"POSTROOM_CLOUD": "aws", **{f"POSTROOM_{k}": v for k, v in needed.items()}})
+    assert (settings.function_timeout, settings.lease, settings.sweep_after) == (
+        timedelta(seconds=840),
+        timedelta(seconds=870),
+        timedelta(minutes=10),
+    )
 
 
 def test_no_secret_is_shown() -> None:

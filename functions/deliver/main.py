@@ -1,13 +1,9 @@
-"""Task in: carries the parcels of one task over SMTP. `deliver` is what functions-framework calls."""
+"""Tasks in: carries the parcels of a task over SMTP.
 
-from flask import Request, Response
+`deliver` is what functions-framework calls for each task, `handler` what Lambda calls with a batch of them.
+"""
 
 from postroom import wiring
 from postroom.settings import Settings
 
-endpoint = wiring.deliver_endpoint(Settings.from_environment())
-
-
-def deliver(request: Request) -> Response:
-    """Called by the queue for each task."""
-    return endpoint(request)
+deliver, handler = wiring.deliver_function(Settings.from_environment())

@@ -1,13 +1,9 @@
-"""HTTP in: takes letters and answers questions about them. `submit` is what functions-framework calls."""
+"""HTTP in: takes letters and answers questions about them.
 
-from flask import Request, Response
+`submit` is what functions-framework calls for each request, `handler` what Lambda does.
+"""
 
 from postroom import wiring
 from postroom.settings import Settings
 
-app = wiring.submit_app(Settings.from_environment())
-
-
-def submit(request: Request) -> Response:
-    """Called for each request to the API."""
-    return Response.from_app(app, request.environ)
+submit, handler = wiring.submit_function(Settings.from_environment())

@@ -91,8 +91,11 @@ class Claims:
         return self._under_our_claim(replace(parcel, marked=True), None)
 
     def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
-        """Write the parcel and the attempt if the claim is still ours: the parcel's claim number, not settled."""
-        return self._under_our_claim(parcel, attempt) is not None
+        """Write the parcel and the attempt if the claim is still ours: the parcel's claim number, not settled.
+
+        To settle again what an error left in doubt is safe: it answers True where the first time was done.
+        """
+        return parcel.claim > 0 and self._under_our_claim(parcel, attempt) is not None
 
     def cancel(self, submission: SubmissionId, number: int, now: datetime) -> Parcel | None:
         """Take the parcel back before anybody claims it; None where it is too late, or there is nothing to take back.
@@ -111,6 +114,8 @@ class Claims:
     def _under_our_claim(self, parcel: Parcel, attempt: Attempt | None) -> Parcel | None:
         while (written := self.submissions.change(parcel, attempt)) is None:
             found = self.submissions.find(parcel.submission, parcel.number)
+            if found is not None and found.parcel == parcel:
+                return found.parcel  # we wrote it ourselves, and only the answer was lost
             if found is None or found.parcel.lease is None or found.parcel.claim != parcel.claim:
                 return None
             # It was changed under our own claim, by us, and whoever tells us now didn't know.

@@ -1,9 +1,10 @@
-"""What an operator reads while it runs: one line of JSON for each attempt."""
+"""What an operator reads while it runs: lines of JSON, which the log collectors of every home understand."""
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from datetime import timedelta
 
 from postroom.delivery.attempt import Attempt
@@ -11,7 +12,7 @@ from postroom.delivery.status import Outcome
 
 
 def tell(attempt: Attempt) -> None:
-    """One line of JSON on standard output, which the log collectors of every home understand."""
+    """How an attempt ended, on standard output."""
     took = attempt.finished_at - attempt.started_at
     line = {
         "severity": "INFO" if attempt.outcome in (Outcome.ACCEPTED, Outcome.NOT_ATTEMPTED) else "WARNING",
@@ -29,3 +30,16 @@ def tell(attempt: Attempt) -> None:
     }
     sys.stdout.write(json.dumps({name: value for name, value in line.items() if value is not None}) + "\n")
     sys.stdout.flush()
+
+
+def note(message: str, **told: object) -> None:
+    """What was done, on standard output."""
+    sys.stdout.write(json.dumps({"severity": "INFO", "message": message, **told}) + "\n")
+    sys.stdout.flush()
+
+
+def complain(error: Exception, severity: str = "ERROR", **told: object) -> None:
+    """What went wrong and where, on standard error; `told` says what it happened to."""
+    stack = "".join(traceback.format_exception(error))
+    line = {"severity": severity, "message": f"{type(error).__name__}: {error}", **told, "stack_trace": stack}
+    sys.stderr.write(json.dumps(line) + "\n")

@@ -42,6 +42,9 @@ from postroom.smtp.timeouts import Timeouts
 T = TypeVar("T")
 
 
+GOOGLE_CERTIFICATES = "https://www.googleapis.com/oauth2/v1/certs"
+
+
 class SettingsError(ValueError):
     """Settings that can't be used; `problems` names each of them."""
 
@@ -63,7 +66,11 @@ class Settings:
     """What an operator can set. `from_environment` makes it; nothing else reads the environment."""
 
     cloud: str = _setting(
-        "POSTROOM_CLOUD", "local", "local", "the home: `local`, SQLite on one machine", one_of("local")
+        "POSTROOM_CLOUD",
+        "local",
+        "local",
+        "the home: `local`, SQLite on one machine; `gcp`, Google Cloud; `aws`",
+        one_of("local", "gcp", "aws"),
     )
     data: Path = _setting(
         "POSTROOM_DATA",
@@ -143,10 +150,25 @@ class Settings:
         one_of("retry", "hold"),
     )
     function_timeout: timedelta = _setting(
-        "POSTROOM_FUNCTION_TIMEOUT", timedelta(seconds=780), "780s", "the most a function may take", duration
+        "POSTROOM_FUNCTION_TIMEOUT",
+        timedelta(seconds=780),
+        "780s; on AWS 840s",
+        "the most a function may take",
+        duration,
     )
     lease: timedelta = _setting(
-        "POSTROOM_LEASE", timedelta(seconds=840), "840s", "how long a claim holds; longer than a function", duration
+        "POSTROOM_LEASE",
+        timedelta(seconds=840),
+        "840s; on AWS 870s",
+        "how long a claim holds; longer than a function",
+        duration,
+    )
+    sweep_after: timedelta = _setting(
+        "POSTROOM_SWEEP_AFTER",
+        timedelta(minutes=1),
+        "1m; in a cloud 10m",
+        "how late a letter must be before the sweep puts it back",
+        positive,
     )
     log: str = _setting(
         "POSTROOM_LOG",
@@ -184,6 +206,49 @@ class Settings:
     )
     bootstrap_key: str | None = _setting(
         "POSTROOM_BOOTSTRAP_KEY", None, "none", "an API key that exists from the start", key, secret=True
+    )
+    bucket: str | None = _setting(
+        "POSTROOM_BUCKET", None, "none; needed in a cloud", "bucket of Cloud Storage or S3 for large letters", some
+    )
+    queues: str | None = _setting(
+        "POSTROOM_QUEUES",
+        None,
+        "none; needed in a cloud",
+        "what stands before a traffic class in its queue's name: `projects/P/locations/L/queues/postroom-`, "
+        "`https://sqs.R.amazonaws.com/A/postroom-`",
+        some,
+    )
+    project: str | None = _setting("POSTROOM_PROJECT", None, "none; needed on gcp", "project of the database", some)
+    database: str = _setting("POSTROOM_DATABASE", "(default)", "(default)", "database of Firestore (gcp)", some)
+    deliver_url: str | None = _setting(
+        "POSTROOM_DELIVER_URL", None, "none; needed on gcp", "where Cloud Tasks pushes; the audience of its tokens", url
+    )
+    sweep_url: str | None = _setting(
+        "POSTROOM_SWEEP_URL", None, "none; needed on gcp", "where the timer pushes; the audience of its tokens", url
+    )
+    invoker: str | None = _setting(
+        "POSTROOM_INVOKER",
+        None,
+        "none; needed on gcp",
+        "service account, by its address, that tasks are pushed as",
+        some,
+    )
+    token_certificates: str = _setting(
+        "POSTROOM_TOKEN_CERTIFICATES", GOOGLE_CERTIFICATES, "Google's", "keys that sign those tokens, a URL (gcp)", url
+    )
+    tasks_endpoint: str | None = _setting(
+        "POSTROOM_TASKS_ENDPOINT",
+        None,
+        "Google's",
+        "where Cloud Tasks answers over REST, such as an emulator (gcp)",
+        url,
+    )
+    table: str | None = _setting("POSTROOM_TABLE", None, "none; needed on aws", "table of DynamoDB", some)
+    scheduler_role: str | None = _setting(
+        "POSTROOM_SCHEDULER_ROLE", None, "none; needed on aws", "role, by its ARN, in which Scheduler sends tasks", some
+    )
+    scheduler_group: str | None = _setting(
+        "POSTROOM_SCHEDULER_GROUP", None, "none; needed on aws", "EventBridge Scheduler's group for tasks", some
     )
     api_key: str | None = _setting(
         "POSTROOM_API_KEY", None, "none", "the key that `send` and `show` use", some, secret=True
@@ -226,7 +291,7 @@ class Settings:
                 except ValueError as error:  # the readers of secrets don't repeat them
                     problems.append(f"{setting.variable}: {error}")
         if not problems:
-            values.setdefault("helo", _own_name())
+            values = {"helo": _own_name(), **_DEFAULTS_IN.get(values.get("cloud", "local"), {}), **values}
             made = cls(**values)
             problems = made._contradictions()
             if not problems:
@@ -237,11 +302,27 @@ class Settings:
         problems = []
         if self.function_timeout >= self.lease:
             problems.append("POSTROOM_LEASE must be longer than POSTROOM_FUNCTION_TIMEOUT, or two workers could send")
-        if self.function_timeout < timedelta(seconds=60):
-            problems.append("POSTROOM_FUNCTION_TIMEOUT must be 60s at least: a session needs time to end well")
+        if self.function_timeout < timedelta(seconds=2):
+            problems.append("POSTROOM_FUNCTION_TIMEOUT must be 2s at least: a session needs time to end well")
+        problems += [
+            f"{setting_of(each).variable} must be set where POSTROOM_CLOUD is {self.cloud}"
+            for each in fields(self)
+            if each.name in _NEEDED_IN.get(self.cloud, ()) and getattr(self, each.name) is None
+        ]
         if self.seal_private and not self.seal_public:
             problems.append("POSTROOM_SEAL_PRIVATE opens what is sealed to POSTROOM_SEAL_PUBLIC, which must be set too")
         return problems
+
+
+_CLOUDS = {"sweep_after": timedelta(minutes=10)}
+_DEFAULTS_IN: Mapping[str, Mapping[str, Any]] = {
+    "gcp": _CLOUDS,
+    "aws": {**_CLOUDS, "function_timeout": timedelta(seconds=840), "lease": timedelta(seconds=870)},
+}
+_NEEDED_IN = {
+    "gcp": ("bucket", "queues", "project", "deliver_url", "sweep_url", "invoker"),
+    "aws": ("bucket", "queues", "table", "scheduler_role", "scheduler_group"),
+}
 
 
 def setting_of(each: Field[Any]) -> Setting:

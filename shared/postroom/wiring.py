@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import Accept, deployment_secret
@@ -18,20 +18,27 @@ from postroom.claims import Claims
 from postroom.deliver import Deliver
 from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
-from postroom.journal import tell
+from postroom.journal import complain, tell
 from postroom.ports import Directory, Holders, Schedule, Submissions
 from postroom.remembered import Remembered
 from postroom.settings import Settings
+from postroom.sweep import Sweep
 
 if TYPE_CHECKING:
-    from flask import Flask, Request, Response
+    from flask import Flask
 
+    from postroom.clouds.aws.clients import Clients as AwsClients
+    from postroom.clouds.gcp.clients import Clients as GcpClients
     from postroom.clouds.local.invocation import Dispatcher
+    from postroom.clouds.local.timer import Timer
+    from postroom.clouds.push import Endpoint, Proof
 
 T = TypeVar("T")
 
-# A function must have recorded how a session ended before its own time is over.
-MARGIN = timedelta(seconds=30)
+MINUTE = timedelta(minutes=1)
+
+Handler = Callable[[Any, Any], Any]
+"""What Lambda calls with an event and its context."""
 
 
 class Home(NamedTuple):
@@ -48,7 +55,12 @@ def clock() -> datetime:
 
 
 def prepare(settings: Settings) -> Settings:
-    """Make what a first start must make, before any process of the house runs; the settings with its secrets."""
+    """Make what a first start on one machine must make, before any process of the house runs.
+
+    The settings with its secrets; in a cloud, where the deployment makes all that, as they are.
+    """
+    if settings.cloud != "local":
+        return settings
     from postroom.clouds.local.database import Database
     from postroom.clouds.local.secrets import load_or_make
 
@@ -65,6 +77,16 @@ def prepare(settings: Settings) -> Settings:
 @cache
 def home(settings: Settings) -> Home:
     """The stores. Nothing is opened before it is used, so a process may fork in between."""
+    match settings.cloud:
+        case "gcp":
+            return _google_cloud(settings)
+        case "aws":
+            return _aws(settings)
+        case _:
+            return _one_machine(settings)
+
+
+def _one_machine(settings: Settings) -> Home:
     from postroom.clouds.local.database import Database
     from postroom.clouds.local.directory import LocalDirectory
     from postroom.clouds.local.holders import LocalHolders
@@ -72,13 +94,72 @@ def home(settings: Settings) -> Home:
     from postroom.clouds.local.submissions import LocalSubmissions
 
     database = Database(settings.data)
-    directory = Remembered(LocalDirectory(database), settings.cache.total_seconds(), time.monotonic)
     holders = LocalHolders(settings.data / "locks")
-    return Home(LocalSubmissions(database), LocalSchedule(database), directory, holders)
+    return Home(LocalSubmissions(database), LocalSchedule(database), LocalDirectory(database), holders)
+
+
+def _google_cloud(settings: Settings) -> Home:
+    from postroom.clouds.gcp.directory import FirestoreDirectory
+    from postroom.clouds.gcp.schedule import CloudTasksSchedule
+    from postroom.clouds.gcp.submissions import FirestoreSubmissions
+
+    clients = _gcp_clients(settings)
+    schedule = CloudTasksSchedule(
+        clients,
+        queues=lambda traffic_class: f"{settings.queues}{traffic_class}",
+        url=settings.deliver_url or "",
+        service_account=settings.invoker or "",
+        audience=settings.deliver_url or "",
+        clock=clock,
+        # Cloud Tasks wants 15 s at least and 30 min at most.
+        dispatch_deadline=min(max(settings.function_timeout + margin(settings), MINUTE / 4), 30 * MINUTE),
+    )
+    return Home(FirestoreSubmissions(clients, settings.bucket or ""), schedule, FirestoreDirectory(clients))
+
+
+@cache
+def _gcp_clients(settings: Settings) -> GcpClients:
+    from postroom.clouds.gcp.clients import Clients
+
+    return Clients(settings.project or "", settings.database, tasks_endpoint=settings.tasks_endpoint)
+
+
+def _aws(settings: Settings) -> Home:
+    from postroom.clouds.aws.directory import DynamoDirectory
+    from postroom.clouds.aws.schedule import SqsSchedule
+    from postroom.clouds.aws.submissions import DynamoSubmissions
+
+    clients, table = _aws_clients(), settings.table or ""
+    schedule = SqsSchedule(
+        clients,
+        lambda traffic_class: f"{settings.queues}{traffic_class}",
+        scheduler_role_arn=settings.scheduler_role or "",
+        scheduler_group=settings.scheduler_group or "",
+        clock=clock,
+    )
+    return Home(DynamoSubmissions(clients, table, settings.bucket or ""), schedule, DynamoDirectory(clients, table))
+
+
+@cache
+def _aws_clients() -> AwsClients:
+    from postroom.clouds.aws.clients import Clients
+
+    return Clients()
+
+
+def remembered(settings: Settings) -> Directory:
+    """The directory, seen through a short memory."""
+    return Remembered(home(settings).directory, settings.cache.total_seconds(), time.monotonic)
+
+
+def margin(settings: Settings) -> timedelta:
+    """What a function keeps of its time for recording how a session ended."""
+    return min(timedelta(seconds=30), settings.function_timeout / 4)
 
 
 def accepting(settings: Settings) -> Accept:
-    submissions, schedule, directory, _ = home(settings)
+    submissions, schedule, _, _ = home(settings)
+    directory = remembered(settings)
     return Accept(
         submissions=submissions,
         schedule=schedule,
@@ -90,6 +171,7 @@ def accepting(settings: Settings) -> Accept:
         any_sender=settings.verified_senders == "any",
         on_unknown=settings.on_unknown,
         return_path_domain=settings.return_path_domain,
+        troubled=lambda error: complain(error, "WARNING"),
     )
 
 
@@ -102,7 +184,7 @@ def delivering(settings: Settings) -> Deliver:
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
-    submissions, schedule, directory, holders = home(settings)
+    submissions, schedule, _, holders = home(settings)
     resolver = DnsResolver(settings.resolvers)
     reach = Reach(
         helo=settings.helo,
@@ -123,13 +205,13 @@ def delivering(settings: Settings) -> Deliver:
         ),
         wire=SmtpWire(reach, Background()),
         policy=settings.retry_policy,
-        signing=signing(directory, settings.seal_private),
+        signing=signing(remembered(settings), settings.seal_private),
         clock=clock,
         monotonic=time.monotonic,
         pause=time.sleep,
         holder=str(uuid4()),
         lease=settings.lease,
-        session_seconds=(settings.function_timeout - MARGIN).total_seconds(),
+        session_seconds=(settings.function_timeout - margin(settings)).total_seconds(),
         told=tell if settings.log == "attempts" else lambda _: None,
     )
 
@@ -138,11 +220,11 @@ def submit_app(settings: Settings) -> Flask:
     """The HTTP API."""
     from postroom.api.app import create_app
 
-    submissions, _, directory, _ = home(settings)
+    submissions = home(settings).submissions
     return create_app(
         accept=accepting(settings),
         submissions=submissions,
-        directory=directory,
+        directory=remembered(settings),
         bootstrap_key=settings.bootstrap_key,
         clock=clock,
         healthy=lambda: home_answers(submissions),
@@ -154,11 +236,91 @@ def home_answers(submissions: Submissions) -> None:
     submissions.get(SubmissionId("00000000-0000-0000-0000-000000000000"))
 
 
-def deliver_endpoint(settings: Settings) -> Callable[[Request], Response]:
-    """The worker function's HTTP face."""
+def sweeping(settings: Settings) -> Sweep:
+    """The second net's use case."""
+    submissions, schedule, directory, _ = home(settings)
+    return Sweep(
+        submissions=submissions,
+        schedule=schedule,
+        directory=directory,
+        clock=clock,
+        monotonic=time.monotonic,
+        identify=lambda: str(uuid4()),
+        after=settings.sweep_after,
+        seconds=(settings.function_timeout / 2).total_seconds(),
+    )
+
+
+# The functions, each as functions-framework and as Lambda call it.
+
+
+def submit_function(settings: Settings) -> tuple[Endpoint, Handler]:
+    """HTTP in."""
+    app = submit_app(settings)
+    if settings.cloud == "aws":
+        from postroom.clouds.aws.invocation import http_handler
+
+        return _not_here(settings), http_handler(app)
+    from flask import Response
+
+    return lambda request: Response.from_app(app, request.environ), _not_here(settings)
+
+
+def deliver_function(settings: Settings) -> tuple[Endpoint, Handler]:
+    """Tasks in."""
+    deliver = once(lambda: delivering(settings))
+    if settings.cloud == "aws":
+        from postroom.clouds.aws.invocation import task_handler
+
+        return _not_here(settings), task_handler(deliver, _aws_clients())
     from postroom.clouds.push import task_endpoint
 
-    return task_endpoint(once(lambda: delivering(settings)), settings.task_secret)
+    return task_endpoint(deliver, _proof(settings, settings.deliver_url)), _not_here(settings)
+
+
+def sweep_function(settings: Settings) -> tuple[Endpoint, Handler]:
+    """The timer in, and on AWS the dead letters."""
+    sweep = once(lambda: sweeping(settings))
+    if settings.cloud == "aws":
+        from postroom.clouds.aws.invocation import sweep_handler
+
+        return _not_here(settings), sweep_handler(sweep, home(settings).schedule, clock)
+    from postroom.clouds.push import timer_endpoint
+
+    return timer_endpoint(sweep, _proof(settings, settings.sweep_url)), _not_here(settings)
+
+
+def _proof(settings: Settings, audience: str | None) -> Proof | None:
+    """How a private function knows who calls."""
+    if settings.cloud == "gcp":
+        from postroom.clouds.gcp.invocation import InvokerToken
+
+        # Its functions are private: Cloud Run has checked the token before us, and takes the signature off it then.
+        return InvokerToken(audience or "", settings.invoker or "", settings.token_certificates, behind_iam=True)
+    from postroom.clouds.push import bearer
+
+    return bearer(settings.task_secret) if settings.task_secret else None
+
+
+def _not_here(settings: Settings) -> Callable[..., Any]:
+    """The face of a function that its home doesn't call."""
+
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError(f"POSTROOM_CLOUD is {settings.cloud}, which doesn't call its functions in this way")
+
+    return refuse
+
+
+def timer(settings: Settings, url: str) -> Timer:
+    """The timer of one machine: calls the sweep function at `url`."""
+    from postroom.clouds.local.timer import Timer
+
+    return Timer(url, settings.sweep_after, _shown(settings), settings.function_timeout)
+
+
+def _shown(settings: Settings) -> dict[str, str]:
+    """The headers by which the private functions of one machine know who calls."""
+    return {"Authorization": f"Bearer {settings.task_secret}"} if settings.task_secret else {}
 
 
 def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
@@ -167,14 +329,14 @@ def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
     from postroom.clouds.local.invocation import Dispatcher
     from postroom.clouds.local.lane import QueueLimits
 
-    deadline = (settings.function_timeout + MARGIN).total_seconds()
+    deadline = (settings.function_timeout + margin(settings)).total_seconds()
     limits = {
         route.queue: QueueLimits(min(route.sessions or at_once, at_once), route.rate) for route in settings.routes.table
     }
     return Dispatcher(
         Database(settings.data),
         {"": url},
-        proof={"Authorization": f"Bearer {settings.task_secret}"} if settings.task_secret else {},
+        proof=_shown(settings),
         limits=limits,
         default=QueueLimits(at_once),
         push_deadline=deadline,

@@ -63,7 +63,7 @@ def megabytes(pid: int, kind: str = "Pss") -> float:
 @contextmanager
 def running(folder: Path, **settings: str) -> Iterator[tuple[Office, SinkProcess]]:
     sink = SinkProcess()
-    office = Office(folder, sink.port, POSTROOM_CACHE="30s", **settings)
+    office = Office(folder, sink.port, None, POSTROOM_CACHE="30s", **settings)
     office.start(output=subprocess.DEVNULL)
     try:
         yield office, sink

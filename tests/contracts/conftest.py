@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from postroom.clouds.local.database import Database
 from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.ports import Directory, Submissions
-from tests.contracts.homes import HOMES, Home
+from tests.contracts.aws import aws
+from tests.contracts.gcp import gcp
+from tests.contracts.homes import Home, local
+
+HOMES: Mapping[str, Callable[[Path], AbstractContextManager[Home]]] = {"local": local, "gcp": gcp, "aws": aws}
 
 
 @pytest.fixture(params=HOMES)

@@ -1,9 +1,9 @@
-"""The homes that the contracts are run against. A new cloud's adapters join by one more function in `HOMES`."""
+"""A home that the contracts are run against, and the one of one machine. Each cloud has a module of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -29,6 +29,7 @@ class Home:
     schedule: Schedule
     function: Function
     holders: Holders | None = None
+    tick: float = 0.2  # seconds that its schedule can tell apart
 
     @property
     def claims(self) -> Claims:
@@ -60,6 +61,3 @@ def dispatching(dispatcher: Dispatcher) -> Iterator[None]:
     finally:
         dispatcher.stop()
         thread.join()
-
-
-HOMES: Mapping[str, Callable[[Path], AbstractContextManager[Home]]] = {"local": local}

@@ -74,15 +74,14 @@ def claimed(answer: object) -> Claimed:
 
 def delivered(mine: Parcel, at: datetime = NOON) -> Parcel:
     """The parcel as its worker settles it when the server took it."""
-    recipients = tuple(each.moved(Status.SENDING, at).moved(Status.DELIVERED, at, code=250) for each in mine.recipients)
+    recipients = tuple(each.sending(at).moved(Status.DELIVERED, at, code=250) for each in mine.recipients)
     return replace(mine, lease=None, recipients=recipients, attempts=mine.attempts + 1, next_attempt_at=None)
 
 
 def deferred(mine: Parcel, again_at: datetime) -> Parcel:
     """The parcel as its worker settles it when the server said to try later."""
     recipients = tuple(
-        each.moved(Status.SENDING, NOON).moved(Status.DEFERRED, NOON, code=451, next_attempt_at=again_at)
-        for each in mine.recipients
+        each.sending(NOON).moved(Status.DEFERRED, NOON, code=451, next_attempt_at=again_at) for each in mine.recipients
     )
     return replace(mine, lease=None, recipients=recipients, attempts=mine.attempts + 1, next_attempt_at=again_at)
 

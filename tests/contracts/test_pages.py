@@ -11,7 +11,7 @@ import pytest
 from postroom.claims import Claims
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.submission import Submission
-from postroom.ports import Cursor, Page, Submissions, UnknownCursor
+from postroom.ports import Cursor, Mark, Page, Submissions, UnknownCursor
 from tests.contracts.samples import LETTER, MINUTE, NOON, attempt, claimed, deferred, lease, ref, submission, unfranked
 
 
@@ -126,3 +126,18 @@ def test_a_cursor_that_is_nowhere_is_refused(submissions: Submissions, claims: C
 def test_what_has_no_attempts_has_an_empty_page(submissions: Submissions) -> None:
     stored = submissions.create(submission(), LETTER)
     assert submissions.attempts(stored.id, Cursor()) == Page((), has_more=False)
+
+
+def test_a_walk_by_creation_meets_everything_once(submissions: Submissions) -> None:
+    minutes = (0, 3, 1, 1, 1, 2, 2, 0, 5)
+    stored = [submissions.create(submission(created_at=NOON + minute * MINUTE), LETTER) for minute in minutes]
+    for limit in (1, 2, 100):
+        met: list[Submission] = []
+        mark = None
+        while page := submissions.created_since(mark, NOON + 5 * MINUTE, limit):
+            assert len(page) <= limit
+            met += page
+            mark = Mark(met[-1].created_at, met[-1].id)
+        assert [each.created_at for each in met] == sorted(each.created_at for each in met)
+        assert sorted(each.id for each in met) == sorted(each.id for each in stored[:-1]), "the last is too young"
+        assert all(each.parcels for each in met)

@@ -33,12 +33,12 @@ def test_a_task_whose_time_is_past_runs_at_once(home: Home) -> None:
 def test_a_task_waits_for_its_time(home: Home) -> None:
     late, soon = task(), task()
     before = monotonic()
-    home.schedule.put(late, now() + timedelta(seconds=0.5))
-    home.schedule.put(soon, now() + timedelta(seconds=0.2))
+    home.schedule.put(late, now() + timedelta(seconds=3 * home.tick))
+    home.schedule.put(soon, now() + timedelta(seconds=home.tick))
     assert home.ran(2) == [soon, late]
     first, second = home.function.calls
-    assert first.at - before >= 0.2
-    assert second.at - before >= 0.5
+    assert first.at - before >= home.tick
+    assert second.at - before >= 3 * home.tick
 
 
 def test_every_task_runs_however_many_put_them(home: Home) -> None:

@@ -72,6 +72,7 @@ def test_a_domain_without_a_route_is_an_error() -> None:
         ('[[route]]\ntls = "maybe"', "tls must be"),
         ("[[route]]\ntls = true", "must be a string"),
         ('[[route]]\nclass = "Not A Queue"', "class must be"),
+        ('[[route]]\nclass = "dead"', "dead letters"),
         ('[[route]]\nname="a"\n[[route]]\nname="a"', "two routes"),
         ('[[route]]\nmatch = "bob@example.net"', "match must be a domain"),
         ("[[route]]\nsessions = 0", "sessions must be"),

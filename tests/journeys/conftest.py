@@ -1,10 +1,13 @@
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.journeys.deployments import CHOSEN, HOMES, Home
 from tests.journeys.destination import Destination
 from tests.journeys.office import Office
+from tests.journeys.trouble import TROUBLES, says
 
 
 @pytest.fixture(scope="package")
@@ -16,13 +19,50 @@ def destination() -> Iterator[Destination]:
     server.stop()
 
 
+@pytest.fixture(autouse=True)
+def _forgetful(destination: Destination) -> None:
+    """The same story is told in every home, by the same names."""
+    destination.forget()
+
+
 @pytest.fixture(scope="package")
-def office(destination: Destination, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+def routes(destination: Destination) -> Iterator[str]:
+    """The good server for every domain but for those of `TROUBLES`, which have servers of their own."""
+    with ExitStack() as stack:
+        hosts = {
+            name: f"127.0.0.1:{stack.enter_context(says(trouble.greeting))}" if trouble.greeting is not None else name
+            for name, trouble in TROUBLES.items()
+        }
+        hosts |= {name: trouble.host for name, trouble in TROUBLES.items() if trouble.host is not None}
+        hosts["*"] = f"127.0.0.1:{destination.port}"
+        yield "".join(
+            f'[[route]]\nname = "{name if name != "*" else "here"}"\nmatch = "{name}"\nvia = "smtp://{host}"\n'
+            for name, host in hosts.items()
+        )
+
+
+@pytest.fixture(scope="package", params=CHOSEN)
+def home(request: pytest.FixtureRequest) -> Home:
+    """Every story that asks for it is told in each home."""
+    return HOMES[request.param]
+
+
+@pytest.fixture(scope="package")
+def office(
+    home: Home, destination: Destination, routes: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Office]:
     """One house for all stories that don't need settings of their own."""
-    house = Office(tmp_path_factory.mktemp("office"), destination.port)
-    house.start()
-    yield house
-    assert house.stop() == 0
+    with home() as place:
+        house = Office(
+            tmp_path_factory.mktemp("office"),
+            destination.port,
+            place,
+            POSTROOM_ROUTES=routes,
+            POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
+        )
+        house.start()
+        yield house
+        assert house.stop() == 0
 
 
 @pytest.fixture

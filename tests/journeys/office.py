@@ -1,4 +1,4 @@
-"""`postroom serve` in processes of its own, and a client of its API."""
+"""The whole house in processes of its own, and a client of its API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPConnection
@@ -14,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from postroom.house.supervisor import free_port
+from tests.journeys.deployments import COMMAND, Place, on_one_machine
 
+ROOT = Path(__file__).parents[2]
 KEY = "pr_for_all_the_journeys"
-COMMAND = [sys.executable, "-m", "postroom.cli"]
 
 
 def clean_environment() -> dict[str, str]:
@@ -25,9 +25,10 @@ def clean_environment() -> dict[str, str]:
 
 
 class Office:
-    """One house: its settings, its supervisor's process, its API."""
+    """One house: its settings, its supervisor's process, its API. It stands on one machine unless `place` says else."""
 
-    def __init__(self, folder: Path, destination_port: int, **settings: str) -> None:
+    def __init__(self, folder: Path, destination_port: int, place: Place | None = None, **settings: str) -> None:
+        self.place = place or on_one_machine()
         self.host, self.port = "127.0.0.1", free_port("127.0.0.1")
         self.folder = folder
         self.settings = {
@@ -40,17 +41,18 @@ class Office:
             "POSTROOM_RETRY_SCHEDULE": "200ms",
             "POSTROOM_HELO": "client.example.org",
             "POSTROOM_CACHE": "200ms",
+            **self.place.settings,
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**clean_environment(), **self.settings}
+        return {**clean_environment(), "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}", **self.settings}
 
     def start(self, output: int | None = None) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "serve"], env=self.environment, stdout=output, start_new_session=True
+            self.place.command, env=self.environment, stdout=output, start_new_session=True, cwd=ROOT
         )
         self.wait_until_ready()
 
@@ -78,7 +80,13 @@ class Office:
 
     def try_to_run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*COMMAND, *arguments], env=self.environment, input=text, capture_output=True, text=True, check=False
+            [*COMMAND, *arguments],
+            env=self.environment,
+            cwd=ROOT,
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     # The API.

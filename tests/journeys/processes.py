@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
-PARTS = ("submit", "deliver", "dispatcher")
+PARTS = {part: part for part in ("submit", "deliver", "dispatcher", "sweep")} | {"tests.homes.cloudtasks": "dispatcher"}
+"""What each process of a house is, by a word of its command line."""
 
 
 def processes_of(folder: Path) -> dict[int, str]:
@@ -14,10 +18,30 @@ def processes_of(folder: Path) -> dict[int, str]:
         try:
             if f"POSTROOM_DATA={folder}" in _words(entry / "environ"):
                 command = _words(entry / "cmdline")
-                found[int(entry.name)] = next((part for part in PARTS if part in command), "supervisor")
+                found[int(entry.name)] = next((PARTS[word] for word in command if word in PARTS), "supervisor")
         except OSError:
             continue  # it ended, or is somebody else's
     return found
+
+
+def kill(folder: Path, part: str) -> None:
+    """SIGKILL for every process that plays the part."""
+    for pid, played in processes_of(folder).items():
+        if played == part:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def connected_to(folder: Path, port: int) -> int:
+    """The process of the house that has a connection to that port of the loopback."""
+    wanted = f"{port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(f":{wanted}") and row[3] == "01"}
+    for pid in processes_of(folder):
+        with suppress(OSError):
+            if any(os.readlink(each) in sockets for each in Path(f"/proc/{pid}/fd").iterdir()):
+                return pid
+    raise AssertionError(f"nobody of the house is connected to {port}")
 
 
 def variables_of(pid: int) -> set[str]:

@@ -13,7 +13,8 @@ import pytest
 
 from postroom.client import Client
 from postroom.house.supervisor import free_port
-from tests.journeys.office import COMMAND, clean_environment, eventually
+from tests.journeys.deployments import COMMAND
+from tests.journeys.office import clean_environment, eventually
 
 
 class Dev:

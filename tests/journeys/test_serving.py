@@ -3,16 +3,27 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from postroom.clouds.local.database import Database
+from tests.journeys.deployments import COMMAND
 from tests.journeys.destination import Destination
-from tests.journeys.office import COMMAND, Office, clean_environment, eventually
+from tests.journeys.office import Office, clean_environment, eventually
 from tests.journeys.processes import processes_of, variables_of
 
 SECRETS = {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
+
+
+@pytest.fixture(scope="module")
+def local_office(destination: Destination, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A house on one machine."""
+    house = Office(tmp_path_factory.mktemp("serving"), destination.port)
+    house.start()
+    yield house
+    assert house.stop() == 0
 
 
 def test_each_attempt_is_a_line_of_json(folder: Path, destination: Destination) -> None:
@@ -31,22 +42,31 @@ def test_each_attempt_is_a_line_of_json(folder: Path, destination: Destination) 
     assert printed[-1] == "postroom has stopped"
 
 
-def test_a_process_knows_no_more_secrets_than_it_needs(office: Office) -> None:
+def test_a_process_knows_no_more_secrets_than_it_needs(local_office: Office) -> None:
     told: dict[str, set[str]] = {}
-    for pid, part in processes_of(office.folder).items():
+    for pid, part in processes_of(local_office.folder).items():
         if part != "supervisor":
             told.setdefault(part, set()).update(variables_of(pid) & SECRETS)
     assert told == {
         "submit": {"POSTROOM_BOOTSTRAP_KEY"},
         "deliver": {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET"},
+        "sweep": {"POSTROOM_TASK_SECRET"},
         "dispatcher": {"POSTROOM_TASK_SECRET"},
     }
+
+
+def test_only_the_hash_of_a_key_is_stored(local_office: Office) -> None:
+    token = json.loads(local_office.run("keys", "create", "--json"))["token"]
+    for file in local_office.folder.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            assert token.encode() not in file.read_bytes(), file
 
 
 def test_a_process_ends_even_if_its_supervisor_died_before_it_began(folder: Path) -> None:
     born_and_left = (
         "import os; from postroom.house.supervisor import Child;"
-        "Child('dispatcher', ('dispatcher', 'http://127.0.0.1:1/', '1'), os.environ).start(); os._exit(0)"
+        "arguments = ('dispatcher', 'http://127.0.0.1:1/', '1', 'http://127.0.0.1:1/');"
+        "Child('dispatcher', arguments, os.environ).start(); os._exit(0)"
     )
     Database(folder).prepare()
     variables = {**clean_environment(), "POSTROOM_DATA": str(folder)}

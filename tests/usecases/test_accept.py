@@ -11,6 +11,7 @@ from postroom.account.domain import SendingDomain
 from postroom.delivery.routing import NoRoute, parse_routes
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
+from postroom.ports import Unavailable
 from tests.usecases.office import NOON, UseCases, iter_randomness
 
 LETTER = Letter(
@@ -92,3 +93,12 @@ def test_a_deployment_has_one_secret(office: UseCases) -> None:
     randomness = iter_randomness()
     secrets = {deployment_secret(office.directory, randomness) for _ in range(3)}
     assert len(secrets) == 1
+
+
+def test_what_is_stored_is_accepted_though_the_queue_is_away(office: UseCases) -> None:
+    told: list[Unavailable] = []
+    accept = replace(office.accept, troubled=told.append)
+    office.schedule.down = Unavailable("the queue is away")
+    stored = accept(SubmitRequest(letter=LETTER, fingerprint="f"))
+    assert office.statuses(stored) == ["queued"]
+    assert [str(each) for each in told] == ["the queue is away"], "and the operator is told; the sweep puts its task"

@@ -13,11 +13,11 @@ from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.task import DeliveryTask
 from postroom.message.dkim import SigningKey
-from postroom.ports import Cursor, NoAnswer, NoDomain, NullMx, Unavailable
+from postroom.ports import Cursor, Found, NoAnswer, NoDomain, NullMx, Unavailable
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
-from tests.usecases.office import UseCases, deferred, lost
+from tests.usecases.office import UseCases, deferred, lost, taken
 
 
 def test_a_letter_is_carried_once_however_often_its_task_comes(office: UseCases) -> None:
@@ -326,3 +326,56 @@ def test_a_letter_that_is_gone_is_dropped(office: UseCases) -> None:
     ref = replace(task.parcels[0], submission=SubmissionId("00000000-0000-4000-8000-000000000000"))
     office.deliver(replace(task, parcels=(ref,)))
     assert office.wire.carried == []
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), -timedelta(hours=1)])
+@pytest.mark.parametrize("when", ["before the claim", "under the claim", "between attempts"])
+def test_a_clock_that_jumps_an_hour_shifts_retries_and_loses_nothing(
+    office: UseCases, jump: timedelta, when: str
+) -> None:
+    office.wire.judge = deferred
+
+    def jumped() -> None:
+        office.now += jump
+        office.wire.before = lambda: None
+
+    letter = office.submit()
+    if when == "before the claim":
+        jumped()
+    if when == "under the claim":
+        office.wire.before = jumped
+    for _ in range(60):
+        for task, at in list(office.schedule.put_):
+            if at <= office.now:
+                office.schedule.put_.remove((task, at))
+                office.deliver(task)
+        if when == "between attempts" and office.wire.carried and jump:
+            office.now += jump
+            jump = timedelta(0)
+        if len(office.wire.carried) == 2:
+            office.wire.judge = taken
+        office.now += timedelta(minutes=5)
+    assert office.statuses(letter) == ["delivered"]
+    assert sorted(office.outcomes(letter)) == ["accepted", "deferred", "deferred"]
+    assert len(office.wire.carried) == 3
+    assert len({mail.octets for mail in office.wire.carried}) == 1
+
+
+def test_a_home_that_fails_in_the_middle_does_not_tear_down_the_session(office: UseCases) -> None:
+    class Gone(LocalSubmissions):
+        def find(self, submission: SubmissionId, number: int) -> Found | None:
+            if submission == letters[1].id:
+                raise Unavailable("the home is away")
+            return super().find(submission, number)
+
+    letters = [office.submit() for _ in range(3)]
+    tasks = [task for task, _ in office.schedule.put_]
+    office.schedule.put_.clear()
+    shared = replace(tasks[0], parcels=tuple(task.parcels[0] for task in tasks))
+    with pytest.raises(Unavailable):
+        office.worker("unlucky", Gone(office.database))(shared)
+    assert [office.statuses(each)[0] for each in letters] == ["delivered", "queued", "queued"]
+    assert office.schedule.put_ == [], "the whole task comes again"
+    office.deliver(shared)
+    assert {office.statuses(each)[0] for each in letters} == {"delivered"}
+    assert len(office.wire.carried) == 3

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-import traceback
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +17,7 @@ from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.emails import Emails
 from postroom.api.problems import Problem
 from postroom.delivery.submission import Submission
+from postroom.journal import complain
 from postroom.ports import Directory, Submissions, Unavailable
 
 if TYPE_CHECKING:
@@ -104,13 +102,13 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
         return _http_problem(error, error.code)
     if isinstance(error, Unavailable):
-        _log("WARNING", error)
+        complain(error, "WARNING", **_asked())
         message = (
             "The service can't reach its storage at the moment. Repeat the request in a few seconds; "
             "repeat a submission under the same Idempotency-Key."
         )
         return Problem("application_error", message, 503, {"Retry-After": RETRY_AFTER})
-    _log("ERROR", error)
+    complain(error, **_asked())
     request_id = request.environ[_REQUEST_ID]
     return Problem("application_error", f"Something went wrong on our side. It is logged under request {request_id}.")
 
@@ -128,14 +126,6 @@ def _http_problem(error: HTTPException, code: int) -> Problem:
     return Problem("validation_error", f"The request is malformed: {error.description or error.name}", 400)
 
 
-def _log(severity: str, error: Exception) -> None:
-    """One line of JSON on stderr, which the log collectors of every home understand."""
-    line = {
-        "severity": severity,
-        "message": f"{type(error).__name__}: {error}",
-        "request_id": request.environ[_REQUEST_ID],
-        "method": request.method,
-        "path": request.path,
-        "stack_trace": "".join(traceback.format_exception(error)),
-    }
-    sys.stderr.write(json.dumps(line) + "\n")
+def _asked() -> dict[str, str]:
+    """The request, for the journal."""
+    return {"request_id": request.environ[_REQUEST_ID], "method": request.method, "path": request.path}

@@ -33,9 +33,11 @@ def serve(variables: Variables) -> None:
     """Run everything on this machine, for production: real routes, several workers."""
     from postroom import wiring
     from postroom.house.signals import on_stop
-    from postroom.house.supervisor import Supervisor, house, listening_at
+    from postroom.house.supervisor import Supervisor, house, listening_at, only_here
 
-    settings = wiring.prepare(Settings.from_environment(variables))
+    settings = Settings.from_environment(variables)
+    only_here(settings)
+    settings = wiring.prepare(settings)
     host, port = listening_at(settings.listen)
     warn(settings)
     variables = {**variables, **settings.secrets(), "POSTROOM_LISTEN": f"{in_url(host)}:{port}"}

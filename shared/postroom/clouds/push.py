@@ -1,6 +1,6 @@
-"""A task pushed over HTTP, as Cloud Tasks and the queue of one machine do it.
+"""What a queue or a timer pushes over HTTP, as Cloud Tasks, Cloud Scheduler and the dispatcher of one machine do.
 
-2xx removes the task, whatever became of its letters; anything else brings it back. So only "the outcome could
+2xx removes a task, whatever became of its letters; anything else brings it back. So only "the outcome could
 not be recorded" is an error here: a 5xx for a refused letter would slow the whole queue down, for everybody.
 """
 
@@ -8,54 +8,82 @@ from __future__ import annotations
 
 import hmac
 import json
-import sys
-import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 
 from flask import Request, Response
+from werkzeug.wrappers import Response as Answer
 
 from postroom.delivery.task import DeliveryTask
+from postroom.journal import complain, note
 from postroom.ports import Unavailable
+from postroom.sweep import Swept
 
 LARGEST = 1024 * 1024  # octets: tasks carry ids
 
-Endpoint = Callable[[Request], Response]
+Endpoint = Callable[[Request], Answer]
+
+Proof = Callable[[str], str | None]
+"""From the header Authorization to why its bearer isn't listened to, or None. May raise `Unavailable`."""
 
 
-def task_endpoint(deliver: Callable[[], Callable[[DeliveryTask], None]], secret: str | None = None) -> Endpoint:
-    """The HTTP face of a worker; `deliver` makes the use case at the first task.
+def bearer(secret: str) -> Proof:
+    """Whoever shows this secret is listened to."""
+    expected = f"Bearer {secret}".encode()
 
-    With a `secret`, only who shows it as a bearer token is listened to.
-    """
-    proof = f"Bearer {secret}".encode()
+    def refusal(authorization: str) -> str | None:
+        shown = authorization.encode("utf-8", "replace")
+        return None if hmac.compare_digest(shown, expected) else "the secret is missing or wrong"
 
+    return refusal
+
+
+def task_endpoint(deliver: Callable[[], Callable[[DeliveryTask], None]], proof: Proof | None) -> Endpoint:
+    """The HTTP face of a worker; `deliver` makes the use case at the first task."""
+
+    def work(request: Request) -> dict[str, object]:
+        deliver()(DeliveryTask.from_body(request.get_data()))
+        return {"detail": "done"}
+
+    return _endpoint(work, proof)
+
+
+def timer_endpoint(sweep: Callable[[], Callable[[], Swept]], proof: Proof | None) -> Endpoint:
+    """The HTTP face of the sweep; `sweep` makes the use case at the first call."""
+
+    def work(_: Request) -> dict[str, object]:
+        swept = sweep()()
+        if swept.put_back or not swept.caught_up:
+            note("the sweep found what was stranded", **asdict(swept))
+        return asdict(swept)
+
+    return _endpoint(work, proof)
+
+
+def _endpoint(work: Callable[[Request], dict[str, object]], proof: Proof | None) -> Endpoint:
     def endpoint(request: Request) -> Response:
-        if secret is not None:
-            shown = request.headers.get("Authorization", "").encode("utf-8", "replace")
-            if not hmac.compare_digest(shown, proof):
-                return _answer(401, "only the queue may push tasks here")
-        if request.method != "POST":
-            return _answer(405, "a task is pushed by POST")
-        request.max_content_length = LARGEST
         name = request.headers.get("X-CloudTasks-TaskName", "")
         try:
-            deliver()(DeliveryTask.from_body(request.get_data()))
+            refusal = proof(request.headers.get("Authorization", "")) if proof is not None else None
+            if refusal is not None:
+                return _refusal(401, f"only the queue and the timer are listened to here: {refusal}")
+            if request.method != "POST":
+                return _refusal(405, "what is pushed comes by POST")
+            request.max_content_length = LARGEST
+            return _answer(200, work(request))
         except Unavailable as error:
-            _log(name, error)
-            return _answer(503, "the outcome could not be recorded; the task must come again")
+            complain(error, "WARNING", task=name)
+            return _refusal(503, "the outcome could not be recorded; it must come again")
         except Exception as error:  # the framework would answer with the exception's text
-            _log(name, error)
-            return _answer(500, "the task failed; it must come again")
-        return _answer(200, "done")
+            complain(error, task=name)
+            return _refusal(500, "it failed; it must come again")
 
     return endpoint
 
 
-def _answer(status: int, detail: str) -> Response:
-    return Response(json.dumps({"detail": detail}), status, content_type="application/json")
+def _refusal(status: int, detail: str) -> Response:
+    return _answer(status, {"detail": detail})
 
 
-def _log(task: str, error: Exception) -> None:
-    last = "".join(traceback.format_exception(error))
-    entry = {"severity": "ERROR", "task": task, "error": repr(error), "traceback": last}
-    sys.stderr.write(json.dumps(entry) + "\n")
+def _answer(status: int, body: dict[str, object]) -> Response:
+    return Response(json.dumps(body), status, content_type="application/json")

@@ -168,6 +168,8 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
     queue = entry.get("class", "default")
     if not re.fullmatch(r"[a-z0-9-]{1,40}", queue):
         raise ValueError("class must be 1 to 40 of a-z, 0-9 and -")
+    if queue == "dead":
+        raise ValueError("class can't be `dead`, which is the name of the dead letters' queue")
     match = entry.get("match", "*").lower()
     if not re.fullmatch(r"[a-z0-9.*?\[\]!_-]+", match):
         raise ValueError("match must be a domain, or a pattern of domains such as *.example.net")

@@ -20,7 +20,7 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.attempt import Attempt
 from postroom.house.catchall import CatchAllServer
 from postroom.house.signals import on_stop
-from postroom.house.supervisor import Supervisor, free_port, house, listening_at
+from postroom.house.supervisor import Supervisor, free_port, house, listening_at, only_here
 from postroom.setting import in_url
 from postroom.settings import Settings
 from postroom.terminal import Terminal
@@ -30,8 +30,10 @@ LOOPBACK = "127.0.0.0/8,::1/128"
 
 def run(given: Mapping[str, str], *, quiet: bool) -> int:
     """Run until SIGINT or SIGTERM; the exit status. `given` are the variables that the caller sets."""
+    asked = Settings.from_environment(given)
+    only_here(asked)
     smtp_port = free_port("127.0.0.1")
-    before = wiring.prepare(Settings.from_environment(given))
+    before = wiring.prepare(asked)
     inbox = before.data / "inbox"
     catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, wiring.clock)
     host, port = listening_at(before.listen)

@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Event
 
 from postroom.setting import in_url
-from postroom.settings import every_setting
+from postroom.settings import Settings, every_setting
 
 GRACE = 35.0  # seconds that a process has to finish what it is doing; gunicorn ends its workers after 30
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds before a dead process is started again
@@ -30,6 +30,15 @@ STEADY = 10.0  # seconds after which a process counts as having started well
 
 class StartError(RuntimeError):
     """The house can't be started; the text says what to do."""
+
+
+def only_here(settings: Settings) -> None:
+    """Raises `StartError` where the settings are of a cloud, which runs the functions itself."""
+    if settings.cloud != "local":
+        raise StartError(
+            f"POSTROOM_CLOUD is {settings.cloud}: `dev` and `serve` run everything on one machine, from one SQLite "
+            "file. Leave it unset here."
+        )
 
 
 def functions_folder() -> Path:
@@ -88,13 +97,14 @@ class Child:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     after: tuple[str, int] | None = None  # an address at which somebody must listen first
+    module: str = "postroom.house.child"  # that is run, with our process id as its first argument
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     pause: float = FIRST_PAUSE
     due: float = 0.0
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "postroom.house.child", str(os.getpid()), *self.arguments]
+        command = [sys.executable, "-m", self.module, str(os.getpid()), *self.arguments]
         self.process = subprocess.Popen(  # noqa: S603  our own module, arguments of our own making
             command, env=dict(self.environment), stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -184,7 +194,7 @@ def _healthy(host: str, port: int) -> bool:
 
 
 def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, threads: int) -> list[Child]:
-    """The children of one house. The worker function listens on a free port of the loopback.
+    """The children of one house. The private functions listen on free ports of the loopback.
 
     The private seal is the worker's alone, and the keys of the API are the API's: a hole in one is no hole in all.
     """
@@ -199,7 +209,7 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
 
     size = {"WORKERS": str(workers), "THREADS": str(threads)}
     worker_host = "127.0.0.1"  # wherever the API listens, the worker is nobody else's
-    deliver_port = free_port(worker_host)
+    deliver_port, sweep_port = free_port(worker_host), free_port(worker_host)
     at_once = str(workers * threads)  # more would wait in the function's backlog while their time runs
     return [
         Child(
@@ -213,8 +223,13 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
             told("POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", **size),
         ),
         Child(
+            "sweep",
+            ("function", str(functions / "sweep" / "main.py"), "sweep", worker_host, str(sweep_port)),
+            told("POSTROOM_TASK_SECRET", WORKERS="1", THREADS="2"),
+        ),
+        Child(
             "dispatcher",
-            ("dispatcher", f"http://{worker_host}:{deliver_port}/", at_once),
+            ("dispatcher", f"http://{worker_host}:{deliver_port}/", at_once, f"http://{worker_host}:{sweep_port}/"),
             told("POSTROOM_TASK_SECRET"),
             after=(worker_host, deliver_port),
         ),

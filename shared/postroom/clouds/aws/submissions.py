@@ -1,0 +1,200 @@
+"""Submissions in DynamoDB: one item a parcel, changed only over the version that was read.
+
+All of a submission lies in one partition of the table, `submission#<id>`, by these sort keys:
+
+    submission           its head; of one parcel alone, this parcel too
+    submission#0007      a parcel, where there are several
+    attempt#<when>#<id>  an attempt
+    letter#<digest>      the letter, unless it is large
+
+The letter has an item of its own because every change of an item is billed by the item's whole size.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+from postroom.clouds.aws import letters
+from postroom.clouds.aws.attempts import Attempts
+from postroom.clouds.aws.clients import Clients
+from postroom.clouds.aws.creation import Creation, id_at, index_keys, place
+from postroom.clouds.aws.letters import Letters, StoredLetter
+from postroom.clouds.aws.pages import is_newer, mark_of, page_of
+from postroom.clouds.aws.records import Item, key, packed, partition_of, unpacked
+from postroom.clouds.aws.table import Table
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.submission import Submission
+from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
+
+HEAD = "submission"
+
+_WITHOUT_ATTEMPTS = "pk, sk, head, parcel, version, created, letter"
+
+
+class DynamoSubmissions:
+    """Implements `Submissions` over the table `table` and, for large letters, the S3 bucket `bucket`."""
+
+    def __init__(self, clients: Clients, table: str, bucket: str) -> None:
+        self._table = Table(clients, table)
+        self._letters = Letters(clients, self._table, bucket)
+        self._creation = Creation(self._table)
+        self._attempts = Attempts(self._table, HEAD)
+
+    def create(self, submission: Submission, letter: bytes) -> Submission:
+        partition = partition_of(submission.id)
+        if partition is None:
+            raise ValueError(f"a submission's id is plain text: {submission.id!r}")
+        stored_letter = StoredLetter.of(submission.id, letter)
+        if stored_letter.large and (stored := self.get(submission.id)) is not None:
+            return stored  # a repeat, which doesn't have to pay for the object again
+        # The letter goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
+        self._letters.put(stored_letter)
+        token = uuid4().hex
+        head, *parcels = _items(partition, submission, stored_letter.name, token)
+        while True:
+            actions = [self._table.put(head, absent=True), *map(self._table.put, parcels)]
+            found = self._table.write(*actions, token=token)
+            if found is None:
+                return submission
+            stored = _submission([found]) if "parcel" in found else self.get(submission.id)
+            if stored is not None:
+                self._drop_orphan(stored_letter, found)
+                return stored
+
+    def get(self, submission: SubmissionId) -> Submission | None:
+        partition = partition_of(submission)
+        if partition is None:
+            return None
+        condition = "pk = :pk AND begins_with(sk, :start)"
+        items = list(self._table.query(condition, {":pk": partition, ":start": HEAD}, fields=_WITHOUT_ATTEMPTS))
+        return _submission(items) if items else None
+
+    def letter(self, submission: SubmissionId) -> bytes | None:
+        items = self._head_and_letters(submission)
+        return self._letters.get(items[HEAD]["letter"]["S"], items) if HEAD in items else None
+
+    def list(self, cursor: Cursor) -> Page[Submission]:
+        mark = mark_of(cursor)
+        beyond = None if mark is None else self._place(mark)
+        if is_newer(cursor) and beyond is not None:
+            places = self._creation.newer(beyond, cursor.limit + 1)
+        else:
+            places = self._creation.older(beyond, cursor.limit + 1)
+        return page_of(cursor, self._at(places[: cursor.limit]), has_more=len(places) > cursor.limit)
+
+    def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
+        beyond = None if mark is None else place(mark.created_at, mark.id)
+        return self._at(self._creation.since(beyond, until, limit))
+
+    def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
+        nowhere = HEAD  # a partition that nothing is ever in
+        return self._attempts.page(partition_of(submission) or nowhere, cursor)
+
+    def find(self, submission: SubmissionId, number: int) -> Found | None:
+        items = self._head_and_letters(submission)
+        if HEAD not in items:
+            return None
+        head = item = items[HEAD]
+        if "parcel" not in head:
+            # The head of several parcels never changes, so the two reads can't disagree.
+            found = self._table.get(key(head["pk"]["S"], _sort(number)), _WITHOUT_ATTEMPTS)
+            if found is None:
+                return None
+            item = found
+        parcel = _parcel(item)
+        if parcel.number != number:
+            return None
+        name = head["letter"]["S"]
+        letter = letters.opened(items[name]) if name in items else None
+        return Found(Submission.from_record(unpacked(head["head"]), ()), parcel, letter)
+
+    def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+        sort, _, version = parcel.version.partition(" ")
+        partition = partition_of(parcel.submission)
+        if partition is None or not version:
+            return None
+        token = uuid4().hex
+        attributes = {"parcel": {"B": packed(parcel.record())}, "version": {"S": token}}
+        others = []
+        if attempt is not None:
+            riding = self._attempts.riding(attempt)
+            if riding is not None:
+                attributes["attempt"] = {"B": riding}
+            else:
+                others = [self._attempts.write(partition, attempt)]
+        update = self._table.update(key(partition, sort), attributes, version=version)
+        found = self._table.write(update, *others, token=token)
+        # Where an answer is lost the SDK repeats the write, and the repeat finds what the write itself has left.
+        if found is not None and found.get("version", {}).get("S") != token:
+            return None
+        return replace(parcel, version=f"{sort} {token}")
+
+    def _head_and_letters(self, submission: SubmissionId) -> dict[str, Item]:
+        """By their sort keys, in one read: a worker wants the letter whenever it wants the parcel."""
+        partition = partition_of(submission)
+        if partition is None:
+            return {}
+        ends = {":pk": partition, ":first": letters.FIRST, ":last": HEAD}
+        fields = f"{_WITHOUT_ATTEMPTS}, octets"
+        items = self._table.query("pk = :pk AND sk BETWEEN :first AND :last", ends, fields=fields)
+        return {item["sk"]["S"]: item for item in items}
+
+    def _drop_orphan(self, letter: StoredLetter, head: Item) -> None:
+        """Erase a letter that was stored for a submission which has another one."""
+        if head and head["letter"]["S"] != letter.name:
+            with suppress(Unavailable):  # it takes room, and does no other harm
+                self._letters.drop(letter)
+
+    def _place(self, mark: str) -> str:
+        """Where in the order of creation the submission lies that a cursor names. Raises `UnknownCursor`."""
+        partition = partition_of(mark)
+        head = None if partition is None else self._table.get(key(partition, HEAD), "created")
+        if head is None:
+            raise UnknownCursor(mark)
+        created: str = head["created"]["S"]
+        return created
+
+    def _at(self, places: Iterable[str]) -> builtins.list[Submission]:
+        """The submissions at these places, in their order, without those that were erased meanwhile."""
+        ids = [SubmissionId(id_at(each)) for each in places]
+        keys = [key(partition, HEAD) for partition in map(partition_of, ids) if partition is not None]
+        found: dict[str, Submission] = {}
+        for head in self._table.get_many(keys, _WITHOUT_ATTEMPTS):
+            id_ = SubmissionId(id_at(head["created"]["S"]))
+            submission = _submission([head]) if "parcel" in head else self.get(id_)
+            if submission is not None:
+                found[id_] = submission
+        return [found[id_] for id_ in ids if id_ in found]
+
+
+def _items(partition: str, submission: Submission, letter: str, token: str) -> builtins.list[Item]:
+    """The head, and then the parcels where they aren't in it."""
+    head = key(partition, HEAD) | index_keys(submission.created_at, submission.id)
+    head |= {"head": {"B": packed(submission.record())}, "letter": {"S": letter}}
+    parcels = [
+        (parcel.number, {"parcel": {"B": packed(parcel.record())}, "version": {"S": token}})
+        for parcel in submission.parcels
+    ]
+    if len(parcels) == 1:
+        return [head | parcels[0][1]]
+    return [head, *(key(partition, _sort(number)) | attributes for number, attributes in parcels)]
+
+
+def _sort(number: int) -> str:
+    return f"{HEAD}#{number:04}"
+
+
+def _parcel(item: Item) -> Parcel:
+    return Parcel.from_record(unpacked(item["parcel"]), f"{item['sk']['S']} {item['version']['S']}")
+
+
+def _submission(items: builtins.list[Item]) -> Submission:
+    """From its head and what parcels it has beside it."""
+    return Submission.from_record(unpacked(items[0]["head"]), [_parcel(item) for item in items if "parcel" in item])

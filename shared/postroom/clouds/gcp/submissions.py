@@ -1,0 +1,129 @@
+"""Submissions in Firestore: a document for each, which holds its letter, and its parcel where it has only one.
+
+submissions/{id}                    the head, the letter; the only parcel, with the first attempt at it
+submissions/{id}/parcels/{number}   a parcel with the first attempt at it, where there are several
+submissions/{id}/attempts/{id}      each further attempt, and what is too large to ride along
+
+A healthy letter for one next hop costs three writes and one read. Nothing is changed by a transaction that reads
+first: every change is one commit with a precondition.
+
+The queries of `listing` need the composite indexes (shard, created_at, __name__), one ascending and one descending
+from created_at on, for `submissions`; that of `attempts` the automatic index on started_at. Every other field of the
+three collections, created_at by itself among them, should be exempt from the automatic indexes: an index whose keys
+only rise holds its collection down to 500 writes a second
+(https://cloud.google.com/firestore/native/docs/best-practices), which is what the shards are for.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from postroom.clouds.gcp import attempts, heads, parcels
+from postroom.clouds.gcp.clients import Clients
+from postroom.clouds.gcp.documents import Create, Documents, Path, Put, Refused, Update
+from postroom.clouds.gcp.letters import FIELDS as LETTER
+from postroom.clouds.gcp.letters import Letters
+from postroom.clouds.gcp.listing import Listing
+from postroom.delivery.attempt import Attempt
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.submission import Submission
+from postroom.ports import Cursor, Found, Mark, Page, Unavailable
+
+
+class FirestoreSubmissions:
+    """Implements `Submissions` over Firestore, and over Cloud Storage for large letters, which are in `bucket`."""
+
+    def __init__(self, clients: Clients, bucket: str) -> None:
+        self._documents = Documents(clients)
+        self._letters = Letters(clients, bucket)
+        self._listing = Listing(self._documents)
+        self._attempts = attempts.Attempts(self._documents)
+
+    def create(self, submission: Submission, letter: bytes) -> Submission:
+        path = heads.path(submission.id)
+        if path is None:
+            raise ValueError(f"a submission's id is letters, digits, '_' and '-': {submission.id!r}")
+        head = Create(path, {**heads.fresh(submission), **self._letters.keep(submission, letter)})
+        alone = len(submission.parcels) == 1
+        writes: builtins.list[Create | Put] = [head]
+        for parcel in submission.parcels:
+            if alone:
+                head.fields.update(parcels.fresh(parcel))
+            else:
+                writes.append(Put(parcels.path(path, parcel.number), parcels.fresh(parcel)))
+        while True:
+            try:
+                self._documents.commit(*writes)
+            except Refused:
+                stored = self.get(submission.id)
+                if stored is not None:
+                    return stored
+            else:
+                return submission
+
+    def get(self, submission: SubmissionId) -> Submission | None:
+        path = heads.path(submission)
+        head = None if path is None else self._documents.get(path, heads.FIELDS)
+        return None if head is None else heads.read_whole(self._documents, [head])[0]
+
+    def letter(self, submission: SubmissionId) -> bytes | None:
+        path = heads.path(submission)
+        head = None if path is None else self._documents.get(path, LETTER)
+        return None if head is None else self._letters.read(head.fields)
+
+    def list(self, cursor: Cursor) -> Page[Submission]:
+        return self._listing.page(cursor)
+
+    def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
+        return self._listing.since(mark, until, limit)
+
+    def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
+        return self._attempts.page(submission, cursor)
+
+    def find(self, submission: SubmissionId, number: int) -> Found | None:
+        path = heads.path(submission)
+        if path is None:
+            return None
+        apart, fields = parcels.path(path, number), (*heads.FIELDS, *LETTER)
+        if number == 0:  # nearly every letter has one parcel only, which comes with the head
+            head = self._documents.get(path, fields)
+            kept = head if head is None or heads.is_alone(head) else self._documents.get(apart, parcels.FIELDS)
+        else:
+            head, kept = self._documents.read([path, apart], fields)
+        if head is None or kept is None:
+            return None
+        parcel = parcels.read(kept, alone=heads.is_alone(head))
+        return Found(heads.read(head), parcel, self._letters.within(head.fields))
+
+    def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+        path, over = heads.path(parcel.submission), parcels.Version.of(parcel)
+        if path is None or over is None:
+            return None
+        where = path if over.alone else parcels.path(path, parcel.number)
+        change = parcels.change(parcel, attempt, over)
+        writes: builtins.list[Update | Put] = [Update(where, change.fields, over.updated)]
+        if attempt is not None and change.apart is not None:
+            writes.append(Put(attempts.path(path, attempt.id), attempts.fresh(attempt, change.apart)))
+        try:
+            updated = self._documents.commit(*writes)[0]
+        except Refused as refused:
+            mine = self._written_by_us(where, change.token, over, refused)
+            if mine is None:
+                return None
+            updated = mine
+        return replace(parcel, version=str(replace(over, updated=updated, ridden=change.ridden)))
+
+    def _written_by_us(self, where: Path, token: str, over: parcels.Version, refused: Refused) -> str | None:
+        """The version that our own write left, where it was done and only its answer was lost; else None."""
+        stored = self._documents.get(where, ("token",))
+        if stored is None:
+            return None
+        if stored.fields["token"] == token:
+            return stored.updated
+        if stored.updated == over.updated:
+            raise Unavailable(f"Firestore refused to change a parcel over the version that it has: {refused}")
+        return None

@@ -1,0 +1,1 @@
+"""What plays the clouds in tests: emulators, and the services between them and the functions."""

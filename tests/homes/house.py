@@ -1,0 +1,85 @@
+"""The same functions as in a cloud, with programs around them that play the rest of it: queue, pollers, timers.
+
+python -m tests.homes.house
+
+runs what the settings in its environment name, until SIGTERM. A process that dies is started again, as a cloud would.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from postroom.house.signals import on_stop
+from postroom.house.supervisor import Child, Supervisor, functions_folder
+from postroom.settings import Settings, every_setting
+
+SWEEP_EVERY = 0.5  # seconds between two calls of the timer
+
+
+def main() -> int:
+    settings = Settings.from_environment()
+    supervisor = Supervisor({"gcp": google_cloud, "aws": aws}[settings.cloud](settings))
+    on_stop(supervisor.stop)
+    host, port = settings.listen
+    try:
+        supervisor.start()
+        supervisor.wait_until_ready(host, port)
+        while not supervisor.stopping:
+            supervisor.tend()
+    finally:
+        supervisor.end()
+    return 0
+
+
+def google_cloud(settings: Settings) -> list[Child]:
+    tasks = urlsplit(settings.token_certificates)
+    deliver, sweep = urlsplit(settings.deliver_url or ""), urlsplit(settings.sweep_url or "")
+    host, port = settings.listen
+    functions = functions_folder()
+
+    def function(name: str, host: str, port: int, *secrets: str, workers: int = 1) -> Child:
+        source = str(functions / name / "main.py")
+        size = {"WORKERS": str(workers), "THREADS": "16"}
+        return Child(name, ("function", source, name, host, str(port)), {**told(*secrets), **size})
+
+    queue = (str(settings.data), settings.deliver_url or "", settings.invoker or "", settings.deliver_url or "")
+    return [
+        Child(
+            "queue",
+            (*queue, str(tasks.port), settings.sweep_url or "", str(SWEEP_EVERY)),
+            told(),
+            module="tests.homes.cloudtasks",
+        ),
+        function("submit", host, port, "POSTROOM_BOOTSTRAP_KEY"),
+        # Two instances, so that one can stand still while the other works.
+        function("deliver", str(deliver.hostname), deliver.port or 0, "POSTROOM_SEAL_PRIVATE", workers=2),
+        function("sweep", str(sweep.hostname), sweep.port or 0),
+    ]
+
+
+def aws(settings: Settings) -> list[Child]:
+    host, port = settings.listen
+
+    def lambdas(name: str, *arguments: str, secrets: tuple[str, ...] = ()) -> Child:
+        return Child(name, arguments, told(*secrets), module="tests.homes.lambdas")
+
+    return [
+        lambdas("submit", "submit", host, str(port), secrets=("POSTROOM_BOOTSTRAP_KEY",)),
+        lambdas("deliver-1", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)),
+        lambdas("deliver-2", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)),
+        lambdas("sweep", "sweep", str(SWEEP_EVERY)),
+        lambdas("queue", "scheduler"),
+    ]
+
+
+def told(*secrets: str) -> Mapping[str, str]:
+    """The environment with those secrets alone that a process needs."""
+    hidden = {setting.variable for setting in every_setting() if setting.secret} - set(secrets)
+    return {name: value for name, value in os.environ.items() if name not in hidden}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""The second net: whatever the queue lost moves again, and nothing else is touched."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from postroom.delivery.status import Status
+from postroom.ports import Unavailable
+from postroom.sweep import Sweep, Swept
+from tests.usecases.office import UseCases, deferred
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+
+def sweeper(office: UseCases, seconds: float = 60) -> Sweep:
+    names = count()
+    return Sweep(
+        submissions=office.submissions,
+        schedule=office.schedule,
+        directory=office.directory,
+        clock=lambda: office.now,
+        monotonic=lambda: 1.0,
+        identify=lambda: f"{office.now.timestamp():.6f}-{next(names):06}",
+        after=10 * MINUTE,
+        seconds=seconds,
+    )
+
+
+@pytest.fixture
+def sweep(office: UseCases) -> Sweep:
+    return sweeper(office)
+
+
+def notes(office: UseCases) -> list[str]:
+    """The ids that are noted for later."""
+    return [each for _, note in office.directory.list("sweep_note") for each in note["submissions"]]
+
+
+def test_a_letter_without_a_task_is_put_back(office: UseCases, sweep: Sweep) -> None:
+    letter = office.submit()
+    office.schedule.put_.clear()  # the queue lost it
+    office.now += 9 * MINUTE
+    assert sweep().put_back == 0, "it may still be on its way"
+    office.now += 2 * MINUTE
+    assert sweep() == Swept(walked=1, put_back=1)
+    task, at = office.schedule.take()
+    assert at == office.now
+    office.deliver(task)
+    assert office.statuses(letter) == ["delivered"]
+
+
+def test_the_rescue_has_a_name_of_its_own(office: UseCases, sweep: Sweep) -> None:
+    office.submit()
+    lost, _ = office.schedule.take()
+    names = {lost.name}
+    for _ in range(3):
+        office.now += HOUR + 10 * MINUTE
+        assert sweep().put_back == 1
+        task, _ = office.schedule.take()
+        names.add(task.name)
+    assert len(names) == 4, "no tombstone swallows it"
+
+
+def test_what_is_done_is_met_once_and_never_again(office: UseCases, sweep: Sweep) -> None:
+    for _ in range(3):
+        office.submit()
+        office.deliver(office.schedule.take()[0])
+    office.now += HOUR
+    assert sweep() == Swept(walked=3)
+    assert sweep() == Swept()
+    assert notes(office) == []
+
+
+def test_what_is_due_later_is_noted_and_followed_once_it_is_late(office: UseCases, sweep: Sweep) -> None:
+    office.wire.judge = deferred
+    letter = office.submit()
+    office.deliver(office.schedule.take()[0])
+    office.now += 10 * MINUTE + MINUTE / 2
+    office.schedule.put_.clear()  # and the second attempt's task is lost
+    assert sweep() == Swept(walked=1), "it is 9 and a half minutes late"
+    assert notes(office) == [letter.id]
+    office.now += 10 * MINUTE
+    office.wire.judge = type(office.wire)().judge
+    assert sweep() == Swept(followed=1, put_back=1)
+    office.deliver(office.schedule.take()[0])
+    assert office.statuses(letter) == ["delivered"]
+    office.now += 2 * HOUR
+    assert sweep() == Swept(followed=1)
+    assert notes(office) == []
+
+
+def test_a_living_claim_is_left_alone_and_a_dead_one_taken_over(office: UseCases, sweep: Sweep) -> None:
+    letter = office.submit()
+    task, _ = office.schedule.take()
+
+    class Killed(BaseException):
+        pass
+
+    def die() -> None:
+        raise Killed
+
+    office.wire.before = die
+    with pytest.raises(Killed):
+        office.worker("doomed")(task)
+    office.wire.before = lambda: None
+    office.now += 11 * MINUTE  # the lease lasts 14
+    assert sweep() == Swept(walked=1)
+    office.now += 20 * MINUTE
+    assert sweep() == Swept(followed=1, put_back=1)
+    office.deliver(office.schedule.take()[0])
+    assert office.statuses(letter) == ["delivered"]
+    assert office.outcomes(letter) == ["abandoned", "accepted"]
+
+
+def test_a_queue_that_is_far_behind_is_not_flooded(office: UseCases, sweep: Sweep) -> None:
+    office.submit()
+    office.schedule.put_.clear()
+    for _ in range(24 * 6):
+        office.now += 10 * MINUTE
+        sweep()
+    assert len(office.schedule.put_) <= 24, "a copy an hour at most"
+
+
+def test_every_parcel_of_a_letter_is_looked_at(office: UseCases, sweep: Sweep) -> None:
+    letter = office.submit("a@example.net", "b@example.org", "c@example.com")
+    tasks = [task for task, _ in office.schedule.put_]
+    office.schedule.put_.clear()
+    office.deliver(tasks[1])
+    office.now += HOUR
+    assert sweep().put_back == 2
+    for task, _ in office.schedule.put_:
+        office.deliver(task)
+    assert office.statuses(letter) == ["delivered"] * 3
+
+
+def test_two_sweeps_at_once_do_no_harm(office: UseCases, sweep: Sweep) -> None:
+    letter = office.submit()
+    office.schedule.put_.clear()
+    office.now += HOUR
+    other = replace(sweeper(office), identify=lambda: "the other")
+    before = office.directory.get("sweep", "mark")
+    sweep()
+    assert before is None
+    office.directory.delete("sweep", "mark")  # the other began before this one ended
+    other()
+    first, second = (task for task, _ in office.schedule.put_)
+    assert first.name == second.name
+    office.deliver(first)
+    office.deliver(second)
+    assert office.statuses(letter) == ["delivered"]
+    assert len(office.wire.carried) == 1
+    office.now += 2 * HOUR
+    assert sweep().followed == 1, "it was noted twice, and is followed once"
+
+
+def test_a_run_that_is_cut_short_goes_on_in_the_next(office: UseCases) -> None:
+    for _ in range(450):
+        office.submit()
+    office.schedule.put_.clear()
+    office.now += HOUR
+    ticks = iter(range(1000))
+    short = replace(sweeper(office, seconds=4.0), monotonic=lambda: float(next(ticks)))
+    first = short()
+    assert (first.walked, first.caught_up) == (200, False)
+    assert sweeper(office)() == Swept(walked=250, put_back=250)
+    assert len({task.name for task, _ in office.schedule.put_}) == 450
+
+
+def test_what_the_home_can_not_do_is_done_by_the_next_run(office: UseCases, sweep: Sweep) -> None:
+    office.submit()
+    office.schedule.put_.clear()
+    office.now += HOUR
+    office.schedule.down = Unavailable("the queue is away")
+    with pytest.raises(Unavailable):
+        sweep()
+    office.schedule.down = None
+    assert sweep() == Swept(walked=1, put_back=1)
+
+
+def test_what_was_taken_back_is_left_alone(office: UseCases, sweep: Sweep) -> None:
+    letter = office.submit()
+    office.schedule.put_.clear()
+    assert office.deliver.claims.cancel(letter.id, 0, office.now) is not None
+    office.now += HOUR
+    assert sweep() == Swept(walked=1)
+    assert office.stored(letter).recipients[0].status is Status.CANCELED
