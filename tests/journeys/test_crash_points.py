@@ -1,0 +1,254 @@
+"""A process is killed, or stands still, at each point of a letter's way: nothing is lost, and nobody lies.
+
+The destination stalls at the stage in question, or a barrier before the store or the queue is shut, and that gives the
+time to kill. A lease lasts four seconds here, and the sweep puts back what is two seconds late.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from http.client import HTTPException
+from time import monotonic, sleep
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from postroom import wiring
+from postroom.accept import SubmitRequest
+from postroom.delivery.task import DeliveryTask
+from postroom.message.address import Mailbox
+from postroom.message.letter import Letter
+from postroom.ports import Schedule
+from postroom.settings import Settings
+from tests.journeys.deployments import CHOSEN, HOMES, Barrier, Place
+from tests.journeys.destination import STALL, Destination
+from tests.journeys.office import Office, eventually
+from tests.journeys.outages import Disk, losing_tasks
+from tests.journeys.processes import connected_to, kill
+
+LEASE = 4.0
+
+
+@pytest.fixture(scope="module", params=CHOSEN)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with HOMES[request.param](gated=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def office(place: Place, destination: Destination, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    house = Office(
+        tmp_path_factory.mktemp("crashing"),
+        destination.port,
+        place,
+        POSTROOM_FUNCTION_TIMEOUT="3s",
+        POSTROOM_LEASE=f"{LEASE:.0f}s",
+        POSTROOM_SWEEP_AFTER="2s",
+        POSTROOM_RETRY_SCHEDULE="500ms",
+    )
+    house.start()
+    yield house
+    house.stop()
+
+
+@pytest.fixture
+def store(place: Place, office: Office) -> Barrier:
+    return place.barriers.get("store") or Disk(office.folder)
+
+
+@pytest.fixture
+def address() -> str:
+    return f"bob-{uuid4().hex[:8]}@example.net"
+
+
+@contextmanager
+def submitting(office: Office, address: str, key: str, **delivery: str) -> Iterator[Future[int]]:
+    """A client that asks once, in its own time. The status that it got, or 0 where its connection was lost."""
+
+    def ask() -> int:
+        try:
+            return office.request("POST", "/emails", letter(address, **delivery), {"Idempotency-Key": key})[0]
+        except (OSError, HTTPException, ValueError):
+            return 0
+
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(ask)
+
+
+def letter(address: str, **delivery: str) -> dict[str, Any]:
+    return {"from": "alice@example.org", "to": address, "subject": "hello", "text": "hello\n", "delivery": delivery}
+
+
+def repeated(office: Office, address: str, key: str) -> str:
+    """The client asks again under its key until it is answered. The letter's id."""
+    end = monotonic() + 30
+    while True:
+        try:
+            status, answer = office.request("POST", "/emails", letter(address), {"Idempotency-Key": key})
+        except (OSError, HTTPException, ValueError):
+            status, answer = 0, {}
+        if status == 200:
+            return str(answer["id"])
+        assert monotonic() < end, answer
+        sleep(0.1)
+
+
+def outcomes(office: Office, id_: str) -> list[str]:
+    return [attempt["outcome"] for attempt in office.attempts(id_)]
+
+
+def test_killed_before_the_record(office: Office, destination: Destination, store: Barrier, address: str) -> None:
+    key = uuid4().hex
+    store.shut()
+    try:
+        with submitting(office, address, key) as asked:
+            sleep(0.5)  # it waits to write
+            assert not asked.done()
+            kill(office.folder, "submit")
+            assert asked.result(20) == 0, "the client has no 2xx"
+    finally:
+        store.open()
+    office.wait_for(repeated(office, address, key), "delivered", seconds=30)
+    assert len(destination.letters_to(address)) == 1
+
+
+def test_killed_between_the_record_and_the_task(
+    office: Office, place: Place, destination: Destination, address: str
+) -> None:
+    """The sweep finds the letter; the client's repeat finds that it is there."""
+    key = uuid4().hex
+
+    def stored() -> bool:
+        return any(each["to"] == [address] for each in office.request("GET", "/emails")[1]["data"])
+
+    with cut_off(office, place), submitting(office, address, key) as asked:
+        eventually(stored)
+        kill(office.folder, "submit")
+        assert place.home == "local" or asked.result(20) == 0, "the client has no 2xx"
+    office.wait_until_ready()
+    (id_,) = [each["id"] for each in office.request("GET", "/emails")[1]["data"] if each["to"] == [address]]
+    office.wait_for(id_, "delivered", seconds=30)
+    assert repeated(office, address, key) == id_
+    assert len(destination.letters_to(address)) == 1
+
+
+@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
+def test_killed_before_the_final_dot(
+    office: Office, place: Place, destination: Destination, address: str, on_unknown: str
+) -> None:
+    destination.rcpt[address].append(STALL)
+    id_ = office.send(address, delivery={"on_unknown": on_unknown})
+    assert destination.stalled.wait(15)
+    kill(office.folder, "deliver")
+    killed = monotonic()
+    destination.release()
+    (bob,) = office.wait_for(id_, "delivered", seconds=40)["recipients"]
+    if place.home == "local":
+        assert monotonic() - killed < 5, "a dead process's claims are free at once"
+    assert outcomes(office, id_) == ["abandoned", "accepted"]
+    assert len(destination.letters_to(address)) == 1
+    # Only a mark can tell that the dot was not sent, and only under `hold` there is one.
+    assert bob["possibly_delivered"] is (on_unknown == "retry")
+
+
+@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
+def test_killed_between_the_dot_and_the_record(
+    office: Office, destination: Destination, address: str, on_unknown: str
+) -> None:
+    destination.data.append(STALL)
+    id_ = office.send(address, delivery={"on_unknown": on_unknown})
+    assert destination.stalled.wait(15)
+    kill(office.folder, "deliver")
+    destination.release()
+    expected = "delivered" if on_unknown == "retry" else "unknown"
+    (bob,) = office.wait_for(id_, expected, seconds=40)["recipients"]
+    assert bob["possibly_delivered"] is True
+    copies = destination.letters_to(address)
+    assert len(copies) == (2 if on_unknown == "retry" else 1)
+    assert len({copy.content for copy in copies}) == 1, "the same octets under the same Message-ID"
+    assert outcomes(office, id_)[0] == "abandoned"
+
+
+def test_killed_between_the_record_and_what_follows(
+    office: Office, place: Place, destination: Destination, address: str
+) -> None:
+    """The attempt is recorded, and whoever would have put the next one is dead."""
+    destination.rcpt[address].append(STALL)
+    id_ = office.send(address)
+    assert destination.stalled.wait(15)
+    with cut_off(office, place):
+        destination.release("450 4.2.0 not now")
+        eventually(lambda: office.statuses(id_)[address] == "deferred")
+        kill(office.folder, "deliver")
+    office.wait_for(id_, "delivered", seconds=40)
+    assert len(destination.letters_to(address)) == 1
+    assert outcomes(office, id_) == ["deferred", "accepted"]
+
+
+@contextmanager
+def cut_off(office: Office, place: Place) -> Iterator[None]:
+    """The queue can't be reached, or on one machine, where that can't be, loses what it is given."""
+    queue = place.barriers.get("queue")
+    if queue is None:
+        with losing_tasks(office.folder):
+            yield
+        return
+    queue.shut()
+    try:
+        yield
+    finally:
+        queue.open()
+
+
+@dataclass(frozen=True)
+class TenTimes:
+    """A schedule that puts ten copies of every task, which nobody can collapse."""
+
+    schedule: Schedule
+
+    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+        copies = [
+            (replace(task, parcels=tuple(replace(ref, generation=number) for ref in task.parcels)), at)
+            for task, at in tasks
+            for number in range(10)
+        ]
+        self.schedule.put_many(copies)
+
+
+def test_the_same_task_ten_times_at_once(office: Office, destination: Destination, address: str) -> None:
+    settings = Settings.from_environment(office.environment)
+    accept = wiring.accepting(settings)
+    tenfold = replace(accept, schedule=TenTimes(accept.schedule))  # type: ignore[arg-type]  # all that `accept` uses
+    sender, to = Mailbox.parse("alice@example.org"), (Mailbox.parse(address),)
+    asked = SubmitRequest(letter=Letter(sender=sender, to=to, subject="hello", text="hello\n"), fingerprint="f")
+    id_ = tenfold(asked).id
+    office.wait_for(id_, "delivered", seconds=30)
+    sleep(1.0)
+    assert len(destination.letters_to(address)) == 1
+    assert outcomes(office, id_) == ["accepted"]
+
+
+def test_a_worker_that_stands_still_past_its_lease_sends_nothing_when_it_wakes(
+    office: Office, destination: Destination, address: str
+) -> None:
+    destination.rcpt[address].append(STALL)
+    id_ = office.send(address)
+    assert destination.stalled.wait(15)
+    sleeper = connected_to(office.folder, destination.port)
+    os.kill(sleeper, signal.SIGSTOP)
+    try:
+        office.wait_for(id_, "delivered", seconds=40)  # by another
+    finally:
+        destination.release()
+        os.kill(sleeper, signal.SIGCONT)
+    sleep(1.0)
+    assert len(destination.letters_to(address)) == 1
+    assert outcomes(office, id_) == ["abandoned", "accepted"]
+    assert office.statuses(id_) == {address: "delivered"}

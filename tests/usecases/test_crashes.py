@@ -1,0 +1,182 @@
+"""A process may die before or after any call to the outside world: no promised letter is lost, and none lies.
+
+Each case runs one letter's whole life, kills whoever is at work at one particular call, and lets the rest of the world
+go on: the client repeats what got no answer, the queue brings back what wasn't acknowledged, the sweep passes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postroom.accept import SubmitRequest
+from postroom.delivery.submission import Submission
+from postroom.message.address import Mailbox
+from postroom.message.letter import Letter
+from postroom.sweep import Sweep
+from tests.usecases.office import UseCases, deferred, taken
+
+LETTER = Letter(sender=Mailbox.parse("a@example.org"), to=(Mailbox.parse("b@example.net"),), subject="x", text="x")
+
+
+class Killed(BaseException):
+    """As SIGKILL: nothing that the dead process would have done after it happens."""
+
+
+@dataclass
+class Fate:
+    """Counts the calls to the outside world, and strikes at one of them."""
+
+    strikes_at: int
+    after: bool  # the call was done, and its answer never came
+    calls: list[str] = field(default_factory=list)
+
+    def watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            self.calls.append(name)
+            struck = len(self.calls) - 1 == self.strikes_at
+            if struck and not self.after:
+                raise Killed
+            answer = call(*args, **kwargs)
+            if struck:
+                raise Killed
+            return answer
+
+        return watched
+
+
+class Watched:
+    """A port whose every call is watched by fate."""
+
+    def __init__(self, name: str, port: Any, fate: Fate) -> None:
+        self._name, self._port, self._fate = name, port, fate
+
+    def __getattr__(self, method: str) -> Any:
+        return self._fate.watched(f"{self._name}.{method}", getattr(self._port, method))
+
+
+class World:
+    """Goes on whoever dies in it."""
+
+    def __init__(self, folder: Path, fate: Fate, on_unknown: str) -> None:
+        self.office = UseCases(folder)
+        self.fate = fate
+        self.on_unknown = on_unknown
+        self.deaths = 0
+        self.promised: Submission | None = None
+        self.copies: list[bytes] = []
+        self._names = count()
+        self._answers = iter((deferred, taken))  # the first attempt is deferred, the second accepted
+        self.office.wire.judge = self._judge
+
+    def _judge(self, mail: Any) -> Any:
+        answer = next(self._answers, taken)
+        if answer is taken:
+            self.copies.append(mail.octets)  # the destination has it, whatever becomes of whoever brought it
+        return self.fate.watched("wire.reply", answer)(mail)
+
+    def live(self) -> None:
+        """A letter's life, until nothing is left to do."""
+        asked = SubmitRequest(letter=LETTER, fingerprint="f", idempotency_key="key", on_unknown=self.on_unknown)
+        while self.promised is None:
+            self.promised = self._survived(lambda: self._accept()(asked))
+        for _ in range(50):
+            if self.office.stored(self.promised).parcels[0].open:
+                self._a_while()
+
+    def _a_while(self) -> None:
+        """Twenty minutes: what is due runs, the sweep passes by."""
+        office = self.office
+        office.now += timedelta(minutes=20)
+        for task, at in list(office.schedule.put_):
+            if at <= office.now:
+                office.schedule.put_.remove((task, at))
+                if self._survived(lambda task=task: self._worker()(task) or True) is None:  # type: ignore[misc]
+                    office.schedule.put_.append((task, office.now))  # not acknowledged: it comes again
+        self._survived(lambda: self._sweep()())
+
+    def _survived(self, work: Callable[[], Any]) -> Any:
+        """What the work returned, or None where whoever did it died."""
+        living = len(self.office.holders)
+        try:
+            return work()
+        except Killed:
+            self.deaths += 1
+            while len(self.office.holders) > living:
+                self.office.kill_the_last()
+            return None
+
+    def _accept(self) -> Any:
+        return replace(self.office.accept, submissions=self._store, schedule=self._queue)
+
+    def _worker(self) -> Any:
+        worker = self.office.worker(f"worker-{next(self._names)}", self._store)
+        return replace(worker, schedule=self._queue)
+
+    def _sweep(self) -> Sweep:
+        return Sweep(
+            submissions=self._store,
+            schedule=self._queue,
+            directory=Watched("directory", self.office.directory, self.fate),
+            clock=lambda: self.office.now,
+            monotonic=lambda: 1.0,
+            identify=lambda: str(next(self._names)),
+            after=timedelta(minutes=10),
+            seconds=60,
+        )
+
+    @property
+    def _store(self) -> Any:
+        return Watched("submissions", self.office.submissions, self.fate)
+
+    @property
+    def _queue(self) -> Any:
+        return Watched("schedule", self.office.schedule, self.fate)
+
+
+def lived(folder: Path, strikes_at: int, *, after: bool, on_unknown: str) -> World:
+    world = World(folder, Fate(strikes_at, after), on_unknown)
+    try:
+        world.live()
+    finally:
+        world.office.close()
+    return world
+
+
+def moments(folder: Path, on_unknown: str) -> Iterator[tuple[int, str]]:
+    """The calls of a life in which nobody dies."""
+    yield from enumerate(lived(folder, -1, after=False, on_unknown=on_unknown).fate.calls)
+
+
+@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after it"])
+def test_wherever_a_process_dies_the_letter_arrives_and_nobody_lies(
+    tmp_path: Path, after: bool, on_unknown: str
+) -> None:
+    calls = list(moments(tmp_path / "calm", on_unknown))
+    assert {"submissions.create", "schedule.put_many", "submissions.change", "wire.reply"} <= {
+        name for _, name in calls
+    }
+    for number, name in calls:
+        world = lived(tmp_path / str(number), number, after=after, on_unknown=on_unknown)
+        case = f"killed {'after' if after else 'before'} call {number}, {name}"
+        assert world.deaths == 1, case
+        assert world.promised is not None, case
+        (bob,) = world.office.stored(world.promised).recipients
+        assert len(set(world.copies)) <= 1, f"{case}: the copies differ"
+        if on_unknown == "retry":
+            assert bob.status == "delivered", case
+            assert world.copies, case
+            assert len(world.copies) == 1 or bob.possibly_delivered, f"{case}: a second copy that nobody admits"
+        else:
+            assert len(world.copies) <= 1, f"{case}: held, and sent twice"
+            assert bob.status in ("delivered", "unknown"), case
+            assert bob.status == "unknown" or world.copies, case
+            in_doubt = name in ("wire.reply", "submissions.change")  # between the mark and the record of the reply
+            assert bob.status == "delivered" or in_doubt, f"{case}: no reason for doubt"
