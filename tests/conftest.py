@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Generator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 ALL = os.environ.get("POSTROOM_TESTS") == "all"
 
@@ -22,13 +24,23 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
+class ByHome(LoadScopeScheduling):  # type: ignore[misc]  # xdist comes without types
+    """What shares a cloud's emulator, and a house in it, runs in one process, and so do the tests of one file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        cloud = next((cloud for cloud in CLOUDS if re.search(rf"\b{cloud}\b", test)), "")
+        alone = not cloud or file.endswith("crash_points.py")
+        return f"{file} {cloud}" if alone else f"{file.split('/')[1]} {cloud}"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByHome:
+    return ByHome(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What shares a cloud's emulator runs in one process, and so do the tests of one file."""
-    for item in items:
-        words = re.findall(r"[a-z]+", item.nodeid.lower())
-        cloud = next((cloud for cloud in CLOUDS if cloud in words), None)
-        item.add_marker(pytest.mark.xdist_group(cloud or item.nodeid.partition("::")[0]))
+    """The long ones first, so that all end together."""
+    items.sort(key=lambda item: "journeys/" not in item.nodeid)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -2,7 +2,8 @@
 
 python -m tests.homes.house
 
-runs what the settings in its environment name, until SIGTERM. A process that dies is started again, as a cloud would.
+runs what the settings in its environment name, until SIGTERM, with WORKERS instances of the worker. A process that dies
+is started again, as a cloud would.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from postroom.house.signals import on_stop
 from postroom.house.supervisor import Child, Supervisor, functions_folder
 from postroom.settings import Settings, every_setting
 
-SWEEP_EVERY = 0.5  # seconds between two calls of the timer
+WORKERS = int(os.environ.get("WORKERS", "1"))
 
 
 def main() -> int:
@@ -49,13 +50,12 @@ def google_cloud(settings: Settings) -> list[Child]:
     return [
         Child(
             "queue",
-            (*queue, str(tasks.port), settings.sweep_url or "", str(SWEEP_EVERY)),
+            (*queue, str(tasks.port), settings.sweep_url or "", sweep_every(settings)),
             told(),
             module="tests.homes.cloudtasks",
         ),
         function("submit", host, port, "POSTROOM_BOOTSTRAP_KEY"),
-        # Two instances, so that one can stand still while the other works.
-        function("deliver", str(deliver.hostname), deliver.port or 0, "POSTROOM_SEAL_PRIVATE", workers=2),
+        function("deliver", str(deliver.hostname), deliver.port or 0, "POSTROOM_SEAL_PRIVATE", workers=WORKERS),
         function("sweep", str(sweep.hostname), sweep.port or 0),
     ]
 
@@ -68,11 +68,15 @@ def aws(settings: Settings) -> list[Child]:
 
     return [
         lambdas("submit", "submit", host, str(port), secrets=("POSTROOM_BOOTSTRAP_KEY",)),
-        lambdas("deliver-1", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)),
-        lambdas("deliver-2", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)),
-        lambdas("sweep", "sweep", str(SWEEP_EVERY)),
+        *(lambdas(f"deliver-{n}", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)) for n in range(WORKERS)),
+        lambdas("sweep", "sweep", sweep_every(settings)),
         lambdas("queue", "scheduler"),
     ]
+
+
+def sweep_every(settings: Settings) -> str:
+    """Seconds between two calls of the timer."""
+    return f"{settings.sweep_after.total_seconds() / 2:.1f}"
 
 
 def told(*secrets: str) -> Mapping[str, str]:

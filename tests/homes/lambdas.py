@@ -30,7 +30,7 @@ from tests.homes.scheduler_clock import ring
 DEAD = "dead"  # the dead letters' queue, in the place of a traffic class
 MOST_RECEIVES = 8  # of one message, before it is a dead letter
 BATCHES_AT_ONCE = 4
-CLOCK = 0.2  # seconds between two looks of the scheduler
+CLOCK = 0.5  # seconds between two looks of the scheduler
 
 
 def main(arguments: Sequence[str]) -> None:

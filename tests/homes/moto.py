@@ -5,6 +5,7 @@ python -m tests.homes.moto PARENT serves it until the process PARENT ends, and p
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import subprocess
@@ -67,7 +68,7 @@ def environment() -> Mapping[str, str]:
     with process.stdout:
         address = process.stdout.readline().strip()
     assert address, "moto didn't start"
-    _KEPT.append(process)
+    atexit.register(_stop, process)
     return {
         "AWS_ENDPOINT_URL": address,
         "AWS_REGION": REGION,
@@ -78,7 +79,9 @@ def environment() -> Mapping[str, str]:
     }
 
 
-_KEPT: list[subprocess.Popen[str]] = []  # a Popen that nobody holds warns that its process is still running
+def _stop(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
 
 
 class Deployment:

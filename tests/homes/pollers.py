@@ -17,7 +17,7 @@ from uuid import uuid4
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.events import Handler
 
-PAUSE = 0.05  # seconds
+PAUSE = 0.25  # seconds
 
 
 class Context:

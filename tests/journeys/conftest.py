@@ -59,7 +59,9 @@ def office(
             place,
             POSTROOM_ROUTES=routes,
             POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
+            POSTROOM_VERIFIED_SENDERS="required",
         )
+        house.run("domains", "add", "example.org")
         house.start()
         yield house
         assert house.stop() == 0

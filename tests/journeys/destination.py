@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from threading import Event, Lock
+from threading import Lock
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -28,14 +28,13 @@ class Received:
 
 
 class Destination:
-    """Answers RCPT per recipient and the letter itself from queues of replies; without one it takes everything."""
+    """Answers RCPT and the letter itself from queues of replies per recipient; without one it takes everything."""
 
     def __init__(self, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.port = free_port(host)
         self.rcpt: defaultdict[str, deque[str]] = defaultdict(deque)
-        self.data: deque[str] = deque()
+        self.data: defaultdict[str, deque[str]] = defaultdict(deque)  # by a letter's first recipient
         self.sessions = 0  # that were begun
-        self.stalled = Event()  # somebody waits for an answer
         self._reply = ""
         self._left_waiting: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
         self._letters: list[Received] = []
@@ -59,7 +58,6 @@ class Destination:
         self.rcpt.clear()
         self.data.clear()
         self.release()
-        self.stalled.clear()
 
     def release(self, reply: str = "250 2.0.0 all is well") -> None:
         """Answer those that were left waiting."""
@@ -67,6 +65,11 @@ class Destination:
         while self._left_waiting:
             loop, released = self._left_waiting.pop()
             loop.call_soon_threadsafe(released.set)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for an answer."""
+        return len(self._left_waiting)
 
     def start(self) -> None:
         self._controller.start()
@@ -97,7 +100,8 @@ class Destination:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         content = envelope.content if isinstance(envelope.content, bytes) else b""
-        reply = self.data.popleft() if self.data else "250 2.0.0 taken"
+        waiting = self.data[envelope.rcpt_tos[0]]
+        reply = waiting.popleft() if waiting else "250 2.0.0 taken"
         if reply.startswith(("250", DROP, STALL)):
             # A dropped one is taken too: that is what makes its lost reply a lie to guess about.
             letter = Received(envelope.mail_from or "", tuple(envelope.rcpt_tos), content, session.ssl is not None)
@@ -112,7 +116,6 @@ class Destination:
     async def _stall(self) -> str:
         released = asyncio.Event()
         self._left_waiting.append((asyncio.get_running_loop(), released))
-        self.stalled.set()
         await released.wait()
         return self._reply
 

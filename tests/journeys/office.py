@@ -133,7 +133,8 @@ def eventually(
     happened: Callable[[], bool], seconds: float = 15, what: Callable[[], object] = lambda: "it never happened"
 ) -> None:
     """Return as soon as `happened` is true; fail with `what` when it isn't within `seconds`."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.02
     while not happened():
         assert time.monotonic() < end, what()
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(0.2, pause * 1.3)  # to ask costs the house time that it needs for what is waited for

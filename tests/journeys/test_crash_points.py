@@ -1,11 +1,12 @@
 """A process is killed, or stands still, at each point of a letter's way: nothing is lost, and nobody lies.
 
 The destination stalls at the stage in question, or a barrier before the store or the queue is shut, and that gives the
-time to kill. A lease lasts four seconds here, and the sweep puts back what is two seconds late.
+time to kill. A lease lasts four seconds here, and the sweep puts back what is a second late.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
@@ -29,8 +31,8 @@ from postroom.ports import Schedule
 from postroom.settings import Settings
 from tests.journeys.deployments import CHOSEN, HOMES, Barrier, Place
 from tests.journeys.destination import STALL, Destination
-from tests.journeys.office import Office, eventually
-from tests.journeys.outages import Disk, losing_tasks
+from tests.journeys.office import KEY, Office, eventually
+from tests.journeys.outages import Disk, losing_tasks, small_disk
 from tests.journeys.processes import connected_to, kill
 
 LEASE = 4.0
@@ -50,8 +52,9 @@ def office(place: Place, destination: Destination, tmp_path_factory: pytest.Temp
         place,
         POSTROOM_FUNCTION_TIMEOUT="3s",
         POSTROOM_LEASE=f"{LEASE:.0f}s",
-        POSTROOM_SWEEP_AFTER="2s",
+        POSTROOM_SWEEP_AFTER="1s",
         POSTROOM_RETRY_SCHEDULE="500ms",
+        WORKERS="2",  # so that one can stand still while the other works
     )
     house.start()
     yield house
@@ -139,41 +142,42 @@ def test_killed_between_the_record_and_the_task(
     assert len(destination.letters_to(address)) == 1
 
 
-@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
-def test_killed_before_the_final_dot(
-    office: Office, place: Place, destination: Destination, address: str, on_unknown: str
-) -> None:
-    destination.rcpt[address].append(STALL)
-    id_ = office.send(address, delivery={"on_unknown": on_unknown})
-    assert destination.stalled.wait(15)
+def test_killed_before_the_final_dot(office: Office, place: Place, destination: Destination, address: str) -> None:
+    held = f"held-{address}"
+    for each in (address, held):
+        destination.rcpt[each].append(STALL)
+    ids = office.send(address), office.send(held, delivery={"on_unknown": "hold"})
+    eventually(lambda: destination.waiting == 2)
     kill(office.folder, "deliver")
     killed = monotonic()
     destination.release()
-    (bob,) = office.wait_for(id_, "delivered", seconds=40)["recipients"]
+    (bob,), (holly,) = (office.wait_for(id_, "delivered", seconds=40)["recipients"] for id_ in ids)
     if place.home == "local":
         assert monotonic() - killed < 5, "a dead process's claims are free at once"
-    assert outcomes(office, id_) == ["abandoned", "accepted"]
-    assert len(destination.letters_to(address)) == 1
+    for id_, each in zip(ids, (address, held), strict=True):
+        assert outcomes(office, id_) == ["abandoned", "accepted"]
+        assert len(destination.letters_to(each)) == 1
     # Only a mark can tell that the dot was not sent, and only under `hold` there is one.
-    assert bob["possibly_delivered"] is (on_unknown == "retry")
+    assert bob["possibly_delivered"] is True
+    assert holly["possibly_delivered"] is False
 
 
-@pytest.mark.parametrize("on_unknown", ["retry", "hold"])
-def test_killed_between_the_dot_and_the_record(
-    office: Office, destination: Destination, address: str, on_unknown: str
-) -> None:
-    destination.data.append(STALL)
-    id_ = office.send(address, delivery={"on_unknown": on_unknown})
-    assert destination.stalled.wait(15)
+def test_killed_between_the_dot_and_the_record(office: Office, destination: Destination, address: str) -> None:
+    held = f"held-{address}"
+    for each in (address, held):
+        destination.data[each].append(STALL)
+    ids = office.send(address), office.send(held, delivery={"on_unknown": "hold"})
+    eventually(lambda: destination.waiting == 2)
     kill(office.folder, "deliver")
     destination.release()
-    expected = "delivered" if on_unknown == "retry" else "unknown"
-    (bob,) = office.wait_for(id_, expected, seconds=40)["recipients"]
-    assert bob["possibly_delivered"] is True
-    copies = destination.letters_to(address)
-    assert len(copies) == (2 if on_unknown == "retry" else 1)
-    assert len({copy.content for copy in copies}) == 1, "the same octets under the same Message-ID"
-    assert outcomes(office, id_)[0] == "abandoned"
+    (bob,) = office.wait_for(ids[0], "delivered", seconds=40)["recipients"]
+    (holly,) = office.wait_for(ids[1], "unknown", seconds=40)["recipients"]
+    assert bob["possibly_delivered"] is holly["possibly_delivered"] is True
+    assert outcomes(office, ids[0]) == ["abandoned", "accepted"]
+    assert outcomes(office, ids[1]) == ["abandoned"]
+    first, second = destination.letters_to(address)
+    assert first.content == second.content, "the same octets under the same Message-ID"
+    assert len(destination.letters_to(held)) == 1
 
 
 def test_killed_between_the_record_and_what_follows(
@@ -182,7 +186,7 @@ def test_killed_between_the_record_and_what_follows(
     """The attempt is recorded, and whoever would have put the next one is dead."""
     destination.rcpt[address].append(STALL)
     id_ = office.send(address)
-    assert destination.stalled.wait(15)
+    eventually(lambda: destination.waiting == 1)
     with cut_off(office, place):
         destination.release("450 4.2.0 not now")
         eventually(lambda: office.statuses(id_)[address] == "deferred")
@@ -240,7 +244,7 @@ def test_a_worker_that_stands_still_past_its_lease_sends_nothing_when_it_wakes(
 ) -> None:
     destination.rcpt[address].append(STALL)
     id_ = office.send(address)
-    assert destination.stalled.wait(15)
+    eventually(lambda: destination.waiting == 1)
     sleeper = connected_to(office.folder, destination.port)
     os.kill(sleeper, signal.SIGSTOP)
     try:
@@ -252,3 +256,69 @@ def test_a_worker_that_stands_still_past_its_lease_sends_nothing_when_it_wakes(
     assert len(destination.letters_to(address)) == 1
     assert outcomes(office, id_) == ["abandoned", "accepted"]
     assert office.statuses(id_) == {address: "delivered"}
+
+
+def test_a_letter_waits_for_its_destination_across_a_restart(office: Office, address: str) -> None:
+    later = Destination()
+    office.settings["POSTROOM_ROUTES"] += f'\n[[route]]\nname = "later"\nvia = "smtp://127.0.0.1:{later.port}"'
+    assert office.stop() == 0
+    office.start()
+    id_ = office.send(address, delivery={"route": "later"})
+    eventually(lambda: len(office.attempts(id_)) >= 1)
+    assert office.attempts(id_)[0]["note"] == f"127.0.0.1:{later.port}: Connection refused"
+    assert office.stop() == 0
+    later.start()
+    try:
+        office.start()
+        assert office.wait_for(id_, "delivered", seconds=30)["recipients"][0]["attempts"] >= 2
+    finally:
+        later.stop()
+
+
+@pytest.fixture
+def failing(office: Office, place: Place, destination: Destination, tmp_path: Path) -> Iterator[tuple[Office, Barrier]]:
+    """An office, and a barrier before its store: on one machine a disk that is full."""
+    if "store" in place.barriers:
+        yield office, place.barriers["store"]
+        return
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a disk that is small enough to be filled")
+    with small_disk(tmp_path / "disk") as disk:
+        house = Office(tmp_path / "disk" / "data", destination.port, POSTROOM_RETRY_SCHEDULE="500ms")
+        house.start()
+        yield house, disk
+        disk.open()
+        house.stop()
+
+
+def test_an_unwritable_store_promises_nothing_and_opens_no_session(
+    failing: tuple[Office, Barrier], destination: Destination, address: str
+) -> None:
+    office, store = failing
+    destination.rcpt[address].append("450 4.2.0 not now")
+    waiting = office.send(address)
+    office.wait_for(waiting, "deferred")
+
+    store.shut()
+    sleep(0.5)  # whoever is in a session may end it
+    sessions = destination.sessions
+    key = uuid4().hex
+    assert submitted(office, key) == (503, "5")
+    sleep(1.0)  # the second attempt was due by now
+    assert destination.sessions == sessions, "a verdict couldn't have been recorded"
+
+    store.open()
+    office.wait_for(waiting, "delivered", seconds=30)
+    assert submitted(office, key) == (200, None)
+    assert submitted(office, key) == (200, None)
+
+
+def submitted(office: Office, key: str) -> tuple[int, str | None]:
+    """The status, and when to come again."""
+    connection = HTTPConnection(office.host, office.port, timeout=60)
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", "Idempotency-Key": key}
+    connection.request("POST", "/emails", json.dumps(letter("ann@outage.example.net")), headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    return answer.status, answer.headers.get("Retry-After")

@@ -23,7 +23,7 @@ def test_one_is_taken_one_deferred_and_one_refused(office: Office, destination: 
 
 
 def test_a_letter_refused_after_the_dot_bounces(office: Office, destination: Destination) -> None:
-    destination.data.append("554 5.7.1 this looks like spam")
+    destination.data["bob@dot.example.net"].append("554 5.7.1 this looks like spam")
     id_ = office.send("bob@dot.example.net")
     (bob,) = office.wait_for(id_, "bounced")["recipients"]
     assert (bob["response"], bob["cause"]) == ("554 5.7.1 this looks like spam", "spam")

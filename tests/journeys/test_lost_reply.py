@@ -5,7 +5,7 @@ from tests.journeys.office import Office
 
 
 def test_under_hold_it_is_unknown_and_not_sent_again(office: Office, destination: Destination) -> None:
-    destination.data.append(DROP)
+    destination.data["bob@hold.example.net"].append(DROP)
     id_ = office.send("bob@hold.example.net", delivery={"on_unknown": "hold"})
     (bob,) = office.wait_for(id_, "unknown")["recipients"]
     assert (bob["possibly_delivered"], bob["cause"], bob["next_attempt_at"]) == (True, "reply_lost", None)
@@ -19,7 +19,7 @@ def test_under_hold_it_is_unknown_and_not_sent_again(office: Office, destination
 def test_under_retry_it_is_sent_again_with_the_same_bytes_and_says_so_for_good(
     office: Office, destination: Destination
 ) -> None:
-    destination.data.append(DROP)
+    destination.data["bob@retry.example.net"].append(DROP)
     id_ = office.send("bob@retry.example.net")
     (bob,) = office.wait_for(id_, "delivered")["recipients"]
     assert bob["possibly_delivered"] is True

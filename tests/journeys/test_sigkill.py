@@ -54,7 +54,7 @@ class Application:
                     self.accepted.add(answer["id"])
                     break
                 time.sleep(0.05)
-            time.sleep(0.01)
+            time.sleep(0.05)
 
 
 @pytest.mark.timeout(180)

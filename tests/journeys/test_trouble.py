@@ -1,10 +1,7 @@
 """A destination that refuses, stalls or talks nonsense leaves a recorded attempt and a later one."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from tests.journeys.deployments import Home
-from tests.journeys.destination import Destination
 from tests.journeys.office import Office, eventually
 from tests.journeys.trouble import TROUBLES
 
@@ -27,21 +24,3 @@ def test_what_grows_too_old_expires(office: Office) -> None:
     (bob,) = office.wait_for(id_, "expired")["recipients"]
     assert bob["cause"] == "connection_refused"
     assert office.email(id_)["last_event"] == "bounced"
-
-
-def test_a_letter_waits_for_its_destination_across_a_restart(home: Home, folder: Path) -> None:
-    destination = Destination()
-    with home() as place:
-        office = Office(folder, destination.port, place)
-        office.start()
-        id_ = office.send("bob@example.net")
-        eventually(lambda: len(office.attempts(id_)) >= 1)
-        assert office.attempts(id_)[0]["note"] == f"127.0.0.1:{destination.port}: Connection refused"
-        assert office.stop() == 0
-        destination.start()
-        try:
-            office.start()
-            assert office.wait_for(id_, "delivered", seconds=30)["recipients"][0]["attempts"] >= 2
-        finally:
-            assert office.stop() == 0
-            destination.stop()

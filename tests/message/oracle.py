@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from email import message_from_bytes, message_from_string, policy
 from email.header import decode_header
 from email.message import EmailMessage
-from email.utils import getaddresses
+from email.utils import getaddresses, unquote
 from typing import Any
 
 from postroom.message.address import Mailbox
@@ -85,7 +85,7 @@ def _assert_carries(part: EmailMessage, file: Attachment) -> None:
     kind = file.content_type.partition(";")[0].strip().lower()
     assert part.get_content_type() == ("application/octet-stream" if kind == "message/rfc822" else kind)
     assert part.get_content_disposition() == ("attachment" if file.content_id is None else "inline")
-    assert (part.get_filename() or "") == file.filename.strip()  # this reader trims
+    assert (part.get_filename() or "") == unquote(file.filename).strip()  # this reader trims, and takes quotes off
     assert part["Content-ID"] == (None if file.content_id is None else f"<{file.content_id}>")
     assert part.get_payload(decode=True) == file.content
 
