@@ -43,6 +43,8 @@ def test_each_attempt_is_a_line_of_json(folder: Path, destination: Destination) 
 
 
 def test_a_process_knows_no_more_secrets_than_it_needs(local_office: Office) -> None:
+    # The dispatcher begins once the worker listens.
+    eventually(lambda: "dispatcher" in processes_of(local_office.folder).values())
     told: dict[str, set[str]] = {}
     for pid, part in processes_of(local_office.folder).items():
         if part != "supervisor":
