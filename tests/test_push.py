@@ -7,17 +7,21 @@ from flask import Flask, Request, request
 from flask.testing import FlaskClient
 from werkzeug.wrappers import Response
 
-from postroom.clouds.push import bearer, task_endpoint
+from postroom.clouds.push import Endpoint, bearer, task_endpoint, timer_endpoint
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
+from postroom.sweep import Swept
 
 TASK = DeliveryTask("default", "mx", "example.net", ())
 SECRET = {"Authorization": "Bearer secret"}
 
 
 def client(deliver: Callable[[DeliveryTask], None], secret: str | None = "secret") -> FlaskClient:
+    return serving(task_endpoint(lambda: deliver, None if secret is None else bearer(secret)))
+
+
+def serving(endpoint: Endpoint) -> FlaskClient:
     app = Flask("function")
-    endpoint = task_endpoint(lambda: deliver, None if secret is None else bearer(secret))
 
     @app.route("/", methods=["GET", "POST"])
     def function() -> Response:
@@ -64,3 +68,38 @@ def test_garbage_is_no_task() -> None:
     pushed = client(fails(AssertionError("never called")))
     assert pushed.post("/", data=b"garbage", headers=SECRET).status_code == 500
     assert pushed.get("/", headers=SECRET).status_code == 405
+
+
+def test_the_timer_is_told_what_a_sweep_did(capsys: pytest.CaptureFixture[str]) -> None:
+    timer = serving(timer_endpoint(lambda: lambda: Swept(walked=3, put_back=1), bearer("secret")))
+    answer = timer.post("/", data=b"{}", headers=SECRET)
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"walked": 3, "followed": 0, "put_back": 1, "caught_up": True},
+    )
+    assert '"put_back": 1' in capsys.readouterr().out, "the operator is told of what was stranded"
+
+
+def test_a_sweep_is_for_the_timer_alone() -> None:
+    def never() -> Swept:
+        raise AssertionError("called")
+
+    timer = serving(timer_endpoint(lambda: never, bearer("secret")))
+    assert timer.post("/", data=b"{}").status_code == 401
+    assert timer.get("/", headers=SECRET).status_code == 405
+
+
+def test_a_sweep_that_fails_is_told_as_a_failure() -> None:
+    def fails() -> Swept:
+        raise Unavailable("the store is away")
+
+    timer = serving(timer_endpoint(lambda: fails, None))
+    assert timer.post("/", data=b"{}").status_code == 503
+
+
+def test_who_proves_nothing_learns_nothing_while_nobody_can_tell_who_it_is() -> None:
+    def nobody_can_tell(_: str) -> str | None:
+        raise Unavailable("the certificates can't be fetched")
+
+    pushed = serving(task_endpoint(lambda: fails(AssertionError("never called")), nobody_can_tell))
+    assert pushed.post("/", data=TASK.body()).status_code == 503

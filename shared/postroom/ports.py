@@ -36,20 +36,40 @@ class UnknownCursor(LookupError):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """Part of a list, newest first; `has_more` tells of items beyond it in the direction that was asked for."""
-
-    items: tuple[T, ...]
-    has_more: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Cursor:
     """Items older than `after` or newer than `before`, both exclusive ids; neither: the newest."""
 
     after: str | None = None
     before: str | None = None
     limit: int = 20
+
+    @property
+    def mark(self) -> str | None:
+        """The id that reading begins at, without it; None for the newest."""
+        return self.before if self.after is None else self.after
+
+    @property
+    def newer(self) -> bool:
+        """Whether reading goes from the mark towards the newest."""
+        return self.after is None and self.before is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list, newest first; `has_more` tells of items beyond it in the direction that was asked for."""
+
+    items: tuple[T, ...]
+    has_more: bool
+
+    @classmethod
+    def of(cls, cursor: Cursor, nearest: Sequence[T], *, has_more: bool | None = None) -> Page[T]:
+        """The page of `nearest`, which begins with what is next to the mark.
+
+        Unless `has_more` is told, `nearest` holds one more than the page where there are more.
+        """
+        items = nearest[: cursor.limit]
+        more = len(nearest) > cursor.limit if has_more is None else has_more
+        return cls(tuple(reversed(items) if cursor.newer else items), more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,3 +67,51 @@ def test_copies_of_a_task_do_no_harm(home: Home) -> None:
     home.ran(2)
     sleep(0.05)
     assert {each.name for each in home.ran(2)} == {one.name, other.name}
+
+
+def test_what_has_run_may_be_put_again_and_does_no_harm(home: Home) -> None:
+    one, other = task(), task()
+    home.schedule.put(one, now())
+    home.ran(1)
+    home.schedule.put(one, now())  # a tombstone may swallow it, and a home without one runs it again
+    home.schedule.put(other, now())
+    assert other in home.ran(2) or other in home.ran(3)
+
+
+def test_a_task_that_was_cancelled_and_put_again_under_another_name_runs(home: Home) -> None:
+    parcel = submission().parcels[0]
+    later = now() + timedelta(hours=1)
+    home.schedule.put(parcel.task(), later)
+    home.schedule.cancel(parcel.task())
+    home.schedule.put(parcel.task(generation=1), now())
+    assert [each.parcels[0].generation for each in home.ran(1)] == [1]
+
+
+def test_to_cancel_what_has_run_or_never_was_does_no_harm(home: Home) -> None:
+    one = task()
+    home.schedule.put(one, now())
+    home.ran(1)
+    home.schedule.cancel(one)
+    home.schedule.cancel(task())
+    home.schedule.put(task(), now())
+    home.ran(2)
+
+
+def test_rescheduled_twice_the_last_time_is_kept(home: Home) -> None:
+    parcel = submission().parcels[0]
+    home.schedule.put(parcel.task(), now() + timedelta(hours=2))
+    home.schedule.put(parcel.task(generation=1), now() + timedelta(hours=1))
+    home.schedule.cancel(parcel.task())
+    home.schedule.put(parcel.task(generation=2), now())
+    assert [each.parcels[0].generation for each in home.ran(1)] == [2]
+
+
+def test_many_tasks_at_once_are_all_put(home: Home) -> None:
+    tasks = [(task(), now()) for _ in range(25)]
+    home.schedule.put_many(tasks)
+    home.schedule.put_many([])
+    assert {each.name for each in home.ran(25)} == {each.name for each, _ in tasks}
+
+
+def test_a_task_may_be_put_two_months_ahead(home: Home) -> None:
+    home.schedule.put(task(), now() + timedelta(days=60))

@@ -16,8 +16,8 @@ def processes_of(folder: Path) -> dict[int, str]:
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if f"POSTROOM_DATA={folder}" in _words(entry / "environ"):
-                command = _words(entry / "cmdline")
+            if f"POSTROOM_DATA={folder}" in words_of(int(entry.name), "environ"):
+                command = words_of(int(entry.name), "cmdline")
                 found[int(entry.name)] = next((PARTS[word] for word in command if word in PARTS), "supervisor")
         except OSError:
             continue  # it ended, or is somebody else's
@@ -46,8 +46,9 @@ def connected_to(folder: Path, port: int) -> int:
 
 def variables_of(pid: int) -> set[str]:
     """The names in its environment. Raises OSError where it has ended."""
-    return {line.partition("=")[0] for line in _words(Path(f"/proc/{pid}/environ"))}
+    return {line.partition("=")[0] for line in words_of(pid, "environ")}
 
 
-def _words(file: Path) -> list[str]:
-    return file.read_bytes().decode(errors="replace").split("\0")
+def words_of(pid: int, file: str) -> list[str]:
+    """Its command line or its environment. Raises OSError where it has ended."""
+    return Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace").split("\0")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 
-from postroom.clouds.aws.pages import is_newer, mark_of, page_of
 from postroom.clouds.aws.records import Item, key, packed, sortable, unpacked
 from postroom.clouds.aws.table import Action, Table
 from postroom.delivery.attempt import Attempt
@@ -40,9 +39,9 @@ class Attempts:
     def page(self, partition: str, cursor: Cursor) -> Page[Attempt]:
         """The attempts of one submission, newest first. Raises `UnknownCursor`."""
         riding = [_attempt(item) for item in self._riding(partition) if "attempt" in item]
-        mark = mark_of(cursor)
+        mark = cursor.mark
         beyond = None if mark is None else self._find(partition, mark, riding)
-        newer = is_newer(cursor)
+        newer = cursor.newer
         if newer and beyond is not None:
             riding = [attempt for attempt in riding if _sort(attempt) > beyond]
             condition, ends = "BETWEEN :first AND :last", {":first": f"{beyond} ", ":last": _LAST}
@@ -59,7 +58,7 @@ class Attempts:
         )
         others = map(_attempt, islice(nearest, cursor.limit + 1))
         every = sorted(chain(riding, others), key=_sort, reverse=not newer)
-        return page_of(cursor, every[: cursor.limit], has_more=len(every) > cursor.limit)
+        return Page.of(cursor, every)
 
     def _riding(self, partition: str) -> Iterator[Item]:
         condition = "pk = :pk AND begins_with(sk, :start)"

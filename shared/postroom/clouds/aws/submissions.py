@@ -24,7 +24,6 @@ from postroom.clouds.aws.attempts import Attempts
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.creation import Creation, id_at, index_keys, place
 from postroom.clouds.aws.letters import Letters, StoredLetter
-from postroom.clouds.aws.pages import is_newer, mark_of, page_of
 from postroom.clouds.aws.records import Item, key, packed, partition_of, unpacked
 from postroom.clouds.aws.table import Table
 from postroom.delivery.attempt import Attempt
@@ -81,13 +80,13 @@ class DynamoSubmissions:
         return self._letters.get(items[HEAD]["letter"]["S"], items) if HEAD in items else None
 
     def list(self, cursor: Cursor) -> Page[Submission]:
-        mark = mark_of(cursor)
+        mark = cursor.mark
         beyond = None if mark is None else self._place(mark)
-        if is_newer(cursor) and beyond is not None:
+        if cursor.newer and beyond is not None:
             places = self._creation.newer(beyond, cursor.limit + 1)
         else:
             places = self._creation.older(beyond, cursor.limit + 1)
-        return page_of(cursor, self._at(places[: cursor.limit]), has_more=len(places) > cursor.limit)
+        return Page.of(cursor, self._at(places[: cursor.limit]), has_more=len(places) > cursor.limit)
 
     def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
         beyond = None if mark is None else place(mark.created_at, mark.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from postroom.clouds.gcp import heads, pages, parcels
+from postroom.clouds.gcp import heads, parcels
 from postroom.clouds.gcp.documents import Documents, Fields, Path
 from postroom.clouds.gcp.records import unpacked
 from postroom.delivery.attempt import Attempt
@@ -36,7 +36,7 @@ class Attempts:
 
     def page(self, submission: str, cursor: Cursor) -> Page[Attempt]:
         """Newest first. Raises `UnknownCursor`."""
-        where, mark, backwards = heads.path(submission), pages.mark(cursor), pages.backwards(cursor)
+        where, mark, backwards = heads.path(submission), cursor.mark, cursor.newer
         # At most one for each parcel, so there are never many.
         near = {} if where is None else {_place(each): each for each in self._riding(where)}
         start = None if mark is None else self._place_of(mark, where, near)
@@ -45,7 +45,7 @@ class Attempts:
         # An attempt that was recorded again may stand in both, but it is at one place.
         near |= {_place(each): each for each in self._apart(where, start, cursor.limit + 1, backwards=backwards)}
         beyond = [place for place in near if start is None or (place > start if backwards else place < start)]
-        return pages.page(cursor, [near[place] for place in sorted(beyond, reverse=not backwards)])
+        return Page.of(cursor, [near[place] for place in sorted(beyond, reverse=not backwards)])
 
     def _riding(self, where: Path) -> list[Attempt]:
         head = self._documents.get(where, ("parcels", *parcels.RIDING))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from postroom.clouds.gcp import heads, pages
+from postroom.clouds.gcp import heads
 from postroom.clouds.gcp.documents import Document, Documents
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Mark, Page, UnknownCursor
@@ -23,13 +23,13 @@ class Listing:
 
     def page(self, cursor: Cursor) -> Page[Submission]:
         """Newest first. Raises `UnknownCursor`."""
-        query = self._query("ASCENDING" if pages.backwards(cursor) else "DESCENDING")
-        if (mark := pages.mark(cursor)) is not None:
-            query = self._beyond(query, self._mark(mark))
+        query = self._query("ASCENDING" if cursor.newer else "DESCENDING")
+        if cursor.mark is not None:
+            query = self._beyond(query, self._mark(cursor.mark))
         # The one that only tells of more costs no read of its parcels.
         nearest = self._documents.run(query.limit(cursor.limit + 1))
         shown = heads.read_whole(self._documents, nearest[: cursor.limit])
-        return pages.page(cursor, [*shown, *map(heads.read, nearest[cursor.limit :])])
+        return Page.of(cursor, [*shown, *map(heads.read, nearest[cursor.limit :])])
 
     def since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
         """Oldest first: those after `mark` and created before `until`."""

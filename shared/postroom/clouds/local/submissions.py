@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from sqlite3 import Connection
-from typing import TypeVar
 
 from postroom.clouds.local.database import Database, Row, microseconds
 from postroom.clouds.local.letters import LetterFiles
@@ -18,8 +17,6 @@ from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Found, Mark, Page, UnknownCursor
-
-T = TypeVar("T")
 
 INLINE = 256 * 1024
 """Letters up to this many octets are kept in the database, larger ones as files."""
@@ -84,8 +81,8 @@ class LocalSubmissions:
 
     def list(self, cursor: Cursor) -> Page[Submission]:
         start: Row = ()
-        if (mark := _mark(cursor)) is not None:
-            start = self._start("SELECT created_at, number FROM submissions WHERE id = ?", mark)
+        if cursor.mark is not None:
+            start = self._start("SELECT created_at, number FROM submissions WHERE id = ?", cursor.mark)
         beyond, order = _direction(cursor)
         rows = self._database.read(
             f"""SELECT s.number, s.head, p.record FROM (
@@ -97,7 +94,7 @@ class LocalSubmissions:
             *start,
             cursor.limit + 1,
         )
-        return _page(cursor, _submissions(rows))
+        return Page.of(cursor, _submissions(rows))
 
     def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
         start: Row = () if mark is None else (microseconds(mark.created_at), mark.id)
@@ -116,11 +113,11 @@ class LocalSubmissions:
 
     def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
         start: Row = ()
-        if (mark := _mark(cursor)) is not None:
+        if cursor.mark is not None:
             start = self._start(
                 """SELECT a.started_at, a.number FROM submissions s JOIN attempts a ON a.submission = s.number
                    WHERE a.id = ? AND s.id = ?""",
-                mark,
+                cursor.mark,
                 submission,
             )
         beyond, order = _direction(cursor)
@@ -132,7 +129,7 @@ class LocalSubmissions:
             *start,
             cursor.limit + 1,
         )
-        return _page(cursor, [_attempt(record) for (record,) in rows])
+        return Page.of(cursor, [_attempt(record) for (record,) in rows])
 
     def newest_attempt(self) -> int:
         """The number of the attempt that was recorded last, 0 before the first."""
@@ -191,21 +188,9 @@ def _attempt(record: bytes) -> Attempt:
     return Attempt.from_record(json.loads(zlib.decompress(record)))
 
 
-def _mark(cursor: Cursor) -> str | None:
-    return cursor.before if cursor.after is None else cursor.after
-
-
 def _direction(cursor: Cursor) -> tuple[str, str]:
     """How to compare with the cursor's row, and the order in which the nearest of what is beyond it come first."""
-    return (">", "ASC") if cursor.after is None and cursor.before is not None else ("<", "DESC")
-
-
-def _page(cursor: Cursor, nearest: builtins.list[T]) -> Page[T]:
-    """The page of `nearest`, which holds one more than it, where there are more."""
-    items = nearest[: cursor.limit]
-    if _direction(cursor)[1] == "ASC":
-        items.reverse()
-    return Page(tuple(items), has_more=len(nearest) > cursor.limit)
+    return (">", "ASC") if cursor.newer else ("<", "DESC")
 
 
 def _parcel(record: str) -> Parcel:
