@@ -42,3 +42,29 @@ def test_only_the_settings_read_the_environment() -> None:
         if "os.environ" in path.read_text() or "getenv" in path.read_text()
     }
     assert readers <= allowed
+
+
+CLOUD = {
+    "POSTROOM_CLOUD": "aws",
+    **dict.fromkeys(("POSTROOM_BUCKET", "POSTROOM_QUEUES", "POSTROOM_TABLE"), "x"),
+    **dict.fromkeys(("POSTROOM_SCHEDULER_ROLE", "POSTROOM_SCHEDULER_GROUP"), "x"),
+    **dict.fromkeys(("POSTROOM_PROJECT", "POSTROOM_INVOKER"), "x"),
+    **dict.fromkeys(("POSTROOM_DELIVER_URL", "POSTROOM_SWEEP_URL"), "https://x.example/"),
+}
+SDKS = {"apig_wsgi", "boto3", "botocore", "google.cloud.firestore", "google.cloud.tasks_v2", "google.cloud.storage"}
+
+
+@pytest.mark.parametrize("home", ["local", "gcp", "aws"])
+@pytest.mark.parametrize("function", ["submit", "deliver", "sweep"])
+def test_a_function_is_light_to_start(home: str, function: str) -> None:
+    source = ROOT / "functions" / function / "main.py"
+    program = f"import runpy, sys; runpy.run_path({str(source)!r}); print(*sys.modules)"
+    environment = {**CLOUD, "POSTROOM_CLOUD": home, "PYTHONPATH": str(ROOT / "shared")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    allowed = {"apig_wsgi"} if (home, function) == ("aws", "submit") else set()
+    assert not loaded & SDKS - allowed, "an SDK is loaded before anybody needs it"
+    if home == "aws" and function != "submit":
+        assert "flask" not in loaded, "there is no HTTP to be served"

@@ -66,3 +66,9 @@ def reported() -> Iterator[None]:
         raise click.ClickException("these settings can't be used:\n  " + "\n  ".join(error.problems)) from error
     except (StartError, ApiError, Unavailable) as error:
         raise click.ClickException(str(error)) from error
+    except ModuleNotFoundError as error:
+        extra = {"google": "gcp", "boto3": "aws", "botocore": "aws"}.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        message = f"POSTROOM_CLOUD={extra} needs the package {error.name}: pip install 'postroom[{extra}]'"
+        raise click.ClickException(message) from error
