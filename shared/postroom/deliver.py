@@ -24,7 +24,7 @@ from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
 from postroom.ports import Carried, Found, Schedule, Submissions, Unavailable, Wire
 from postroom.smtp.dialogue import Mail
-from postroom.smtp.transcript import escaped
+from postroom.smtp.transcript import bounded, escaped
 from postroom.smtp.verdict import Fate, Verdict
 
 MOST_DEATHS = 8  # workers in a row that may die with a letter before it is parked as `failed`
@@ -111,8 +111,7 @@ class Deliver:
     def _open(self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
         """The parcel's letter, claimed and ready to go, or None where there is nothing to carry."""
         remembered = self.unrecorded.pop(f"{ref.submission}/{ref.number}", None)
-        if remembered is not None:
-            self._record(*remembered)
+        if remembered is not None and self._record(*remembered):
             return None
         letters: list[Outgoing] = []
 
@@ -200,7 +199,7 @@ class Deliver:
                 address=carried.address,
                 tls=carried.tls,
                 round_trips=carried.round_trips,
-                transcript=carried.transcript,
+                transcript=bounded(carried.transcript),
             ),
         )
 
@@ -218,8 +217,8 @@ class Deliver:
             note=note and escaped(note),  # it may quote what a server said
         )
 
-    def _record(self, parcel: Parcel, attempt: Attempt | None) -> None:
-        """Settle, with some patience: what the server said is known to nobody else."""
+    def _record(self, parcel: Parcel, attempt: Attempt | None) -> bool:
+        """Settle, with some patience: what the server said is known to nobody else. Whether the claim was ours."""
         for pause in (*PAUSES, None):
             try:
                 ours = self.claims.settle(parcel, attempt)
@@ -234,6 +233,7 @@ class Deliver:
             if attempt is not None:
                 self.told(attempt)
             self._put_next(parcel)
+        return ours
 
     def _put_next(self, parcel: Parcel) -> None:
         if parcel.open and parcel.lease is None:

@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
-from postroom.ports import Directory, Mark, Schedule, Submissions
+from postroom.delivery.task import DeliveryTask
+from postroom.ports import Directory, Mark, Schedule, Submissions, Unavailable
 
 LOOK_AGAIN = timedelta(hours=1)
 """After what was put back is looked at again: its queue may be far behind, and copies would only lengthen it."""
@@ -38,7 +39,11 @@ class Swept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Finds what was stranded and puts it back. Raises `Unavailable`; the next run goes on from there."""
+    """Finds what was stranded and puts it back.
+
+    Raises `Unavailable` where the home fails, and at the end of a run where a queue did: one queue that is away keeps
+    nobody from the others. What couldn't be put is noted, and a later run tries again.
+    """
 
     submissions: Submissions
     schedule: Schedule
@@ -56,6 +61,8 @@ class Sweep:
         # Each half is sure of its share, or a long walk would keep the notes waiting for ever.
         run.walk(lambda: self.monotonic() - begun < self.seconds / 2)
         run.follow(lambda: self.monotonic() - begun < self.seconds)
+        for trouble in run.away.values():
+            raise trouble
         return run.swept
 
 
@@ -66,6 +73,7 @@ class _Run:
     house: Sweep
     now: datetime
     swept: Swept = field(default_factory=Swept)
+    away: dict[str, Unavailable] = field(default_factory=dict)  # queues that took nothing, and why
     later: defaultdict[datetime, list[SubmissionId]] = field(default_factory=lambda: defaultdict(list))
 
     def walk(self, time_left: Callable[[], bool]) -> None:
@@ -116,11 +124,22 @@ class _Run:
                 continue
             # The name of a rescue says when it was: no tombstone swallows it, and two runs at once put the same.
             generation = max(parcel.generation + 1, (self.now - _EPOCH) // timedelta(minutes=1))
-            self.house.schedule.put(parcel.task(generation), self.now)
-            self.swept.put_back += 1
-            again.append(self.now + LOOK_AGAIN)
+            put = self._put(parcel.task(generation))
+            self.swept.put_back += put
+            again.append(self.now + (LOOK_AGAIN if put else self.house.after))
         if again:
             self.later[self._opens(min(again))].append(submission.id)
+
+    def _put(self, task: DeliveryTask) -> bool:
+        """Whether its queue took it. One that failed isn't asked again in this run."""
+        if task.queue in self.away:
+            return False
+        try:
+            self.house.schedule.put(task, self.now)
+        except Unavailable as error:
+            self.away[task.queue] = error
+            return False
+        return True
 
     def _opens(self, at: datetime) -> datetime:
         """When the note is due that tells of `at`: what is due within the same stretch shares a document."""

@@ -110,19 +110,27 @@ def test_a_settlement_with_an_attempt_of_its_own_whose_answer_was_lost_is_done_o
     assert len(submissions.attempts(stored.id, Cursor()).items) == 2
 
 
-@pytest.mark.parametrize(
-    ("destinations", "call"),
-    [(("a.example",), "PutItem"), (("a.example", "b.example"), "TransactWriteItems")],
-)
+@pytest.mark.parametrize("destinations", [("a.example",), ("a.example", "b.example")])
 def test_a_creation_whose_answer_was_lost_is_done_once(
-    deployment: Deployment, submissions: DynamoSubmissions, destinations: tuple[str, ...], call: str
+    deployment: Deployment, submissions: DynamoSubmissions, destinations: tuple[str, ...]
 ) -> None:
     letter = submission(destinations=destinations)
-    with losing_the_answer(deployment, call) as tries:
+    with losing_the_answer(deployment, "PutItem") as tries:
         assert submissions.create(letter, LETTER) == letter
     assert len(tries) >= 2
     assert submissions.get(letter.id) == letter
     assert submissions.letter(letter.id) == LETTER
+
+
+def test_the_first_claim_of_one_of_several_parcels_whose_answer_was_lost_is_done_once(
+    deployment: Deployment, submissions: DynamoSubmissions, claims: Claims
+) -> None:
+    stored = submissions.create(submission(destinations=("a.example", "b.example")), LETTER)
+    with losing_the_answer(deployment, "PutItem") as tries:
+        mine = claimed(claims.claim(ref(stored.parcels[1]), lease(), lambda _: None)).parcel
+    assert len(tries) == 2
+    assert mine.claim == 1
+    assert claims.settle(delivered(mine), attempt(mine))
 
 
 def test_a_change_over_a_version_that_somebody_else_changed_is_refused(submissions: DynamoSubmissions) -> None:
@@ -158,20 +166,10 @@ TOGETHER = {
 }
 
 
-@pytest.mark.parametrize(
-    ("destinations", "call", "error"),
-    [(("a.example",), "PutItem", ALONE), (("a.example", "b.example"), "TransactWriteItems", TOGETHER)],
-)
-@pytest.mark.parametrize("times", [2, 100])
-def test_a_write_that_another_got_in_the_way_of_is_repeated_for_a_while(
-    deployment: Deployment,
-    submissions: DynamoSubmissions,
-    destinations: tuple[str, ...],
-    call: str,
-    error: dict[str, Any],
-    times: int,
-) -> None:
-    letter, tries = submission(destinations=destinations), count()
+@contextmanager
+def conflicting(deployment: Deployment, call: str, error: dict[str, Any], times: int) -> Iterator[None]:
+    """The next calls of that kind are answered with the error, so many of them."""
+    tries = count()
 
     def conflict(request: Any, **more: Any) -> Any:
         return Conflict(error)(request, **more) if next(tries) < times else None
@@ -179,14 +177,37 @@ def test_a_write_that_another_got_in_the_way_of_is_repeated_for_a_while(
     events = deployment.clients.dynamodb().meta.events
     events.register(f"before-send.dynamodb.{call}", conflict, unique_id="conflict")
     try:
-        if times > 10:
-            with pytest.raises(Unavailable, match="other writes"):
-                submissions.create(letter, LETTER)
-        else:
-            assert submissions.create(letter, LETTER) == letter
+        yield
     finally:
         events.unregister(f"before-send.dynamodb.{call}", unique_id="conflict")
-    assert submissions.get(letter.id) == (letter if times < 10 else None)
+
+
+def test_a_write_that_another_got_in_the_way_of_is_repeated_for_a_while(
+    deployment: Deployment, submissions: DynamoSubmissions
+) -> None:
+    letter = submission()
+    with conflicting(deployment, "PutItem", ALONE, 100), pytest.raises(Unavailable, match="other writes"):
+        submissions.create(letter, LETTER)
+    assert submissions.get(letter.id) is None
+    with conflicting(deployment, "PutItem", ALONE, 2):
+        assert submissions.create(letter, LETTER) == letter
+
+
+def test_a_transaction_that_another_got_in_the_way_of_is_repeated_for_a_while(
+    deployment: Deployment, submissions: DynamoSubmissions, claims: Claims
+) -> None:
+    stored = submissions.create(submission(), LETTER)
+    first = claimed(claims.claim(ref(stored), lease(), lambda _: None)).parcel
+    later = deferred(first, NOON)
+    assert claims.settle(later, attempt(first))
+    second = claimed(claims.claim(ref(later), lease(), lambda _: None)).parcel
+    settled = delivered(second), attempt(second)
+    with conflicting(deployment, "TransactWriteItems", TOGETHER, 100), pytest.raises(Unavailable, match="other writes"):
+        claims.settle(*settled)
+    assert len(submissions.attempts(stored.id, Cursor()).items) == 1
+    with conflicting(deployment, "TransactWriteItems", TOGETHER, 2):
+        assert claims.settle(*settled)
+    assert len(submissions.attempts(stored.id, Cursor()).items) == 2
 
 
 def test_what_a_batch_of_reads_left_out_is_asked_for_again(

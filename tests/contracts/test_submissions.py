@@ -82,6 +82,19 @@ def test_another_large_letter_under_the_same_id_overwrites_nothing(submissions: 
     assert submissions.letter(first.id) == b"1" * 300_000
 
 
+def test_a_letter_to_150_domains_is_kept_parcel_by_parcel(submissions: Submissions, claims: Claims) -> None:
+    letter = submission(destinations=map("{}.example".format, range(150)))
+    assert submissions.create(letter, LETTER) == letter
+    assert submissions.create(replace(letter, fingerprint="f2"), LETTER) == letter
+    mine = claimed(claims.claim(ref(letter.parcels[149]), lease(), unfranked)).parcel
+    assert claims.settle(delivered(mine), attempt(mine))
+    after = submissions.get(letter.id)
+    assert after is not None
+    assert after.parcels == (*letter.parcels[:149], delivered(mine))
+    assert submissions.list(Cursor()).items == (after,)
+    assert submissions.attempts(letter.id, Cursor()).items == (attempt(mine),)
+
+
 def test_a_claim_hands_out_the_head_and_the_parcel(submissions: Submissions, claims: Claims) -> None:
     stored = submissions.create(submission(destinations=("example.org", "example.net")), LETTER)
     answer = claimed(claims.claim(ref(stored.parcels[1]), lease(), franked))

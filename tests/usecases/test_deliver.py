@@ -379,3 +379,22 @@ def test_a_home_that_fails_in_the_middle_does_not_tear_down_the_session(office: 
     office.deliver(shared)
     assert {office.statuses(each)[0] for each in letters} == {"delivered"}
     assert len(office.wire.carried) == 3
+
+
+def test_what_a_worker_remembers_of_a_lost_claim_keeps_it_from_nothing(office: UseCases) -> None:
+    """Its verdict couldn't be recorded, somebody else took over, and the next attempt's task comes to it."""
+    office.wire.judge = deferred
+    letter = office.submit()
+    store = Failing(office.database)
+    forgetful = office.worker("forgetful", store)
+    task, _ = office.schedule.take()
+    store.failures = 5
+    with pytest.raises(Unavailable):
+        forgetful(task)
+    office.now += timedelta(seconds=900)
+    office.deliver(task)  # takes over, and is deferred
+    following, office.now = office.schedule.take()
+    office.wire.judge = taken
+    forgetful(following)
+    assert office.statuses(letter) == ["delivered"]
+    assert office.outcomes(letter) == ["abandoned", "deferred", "accepted"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from postroom.delivery.routing import parse_routes
 from postroom.delivery.status import Status
+from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
 from postroom.sweep import Sweep, Swept
-from tests.usecases.office import UseCases, deferred
+from tests.usecases.office import FakeSchedule, UseCases, deferred
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -179,7 +182,35 @@ def test_what_the_home_can_not_do_is_done_by_the_next_run(office: UseCases, swee
     with pytest.raises(Unavailable):
         sweep()
     office.schedule.down = None
-    assert sweep() == Swept(walked=1, put_back=1)
+    office.now += 20 * MINUTE
+    assert sweep() == Swept(followed=1, put_back=1)
+
+
+def test_one_queue_that_is_away_keeps_nobody_from_the_others(tmp_path: Path) -> None:
+    table = '[[route]]\nmatch = "*.org"\nvia = "smtp://relay.example"\nclass = "away"\n[[route]]\nvia = "mx"'
+    office = UseCases(tmp_path, parse_routes(table, {}))
+    letters = [office.submit(f"{n}@example.{top}") for n in range(3) for top in ("net", "org")]
+    office.schedule.put_.clear()
+    asked = []
+
+    class OneAway(FakeSchedule):
+        def put(self, task: DeliveryTask, not_before: datetime) -> None:
+            if task.queue == "away":
+                asked.append(task)
+                raise Unavailable("there is no such queue")
+            office.schedule.put(task, not_before)
+
+    sweep = replace(sweeper(office), schedule=OneAway())
+    office.now += HOUR
+    for _ in range(5):
+        with pytest.raises(Unavailable, match="no such queue"):
+            sweep()
+        office.now += 20 * MINUTE
+    put = [task.parcels[0].submission for task, _ in office.schedule.put_]
+    assert set(put) == {each.id for each in letters[::2]}
+    assert len(put) <= 6, "and no copies are bred meanwhile"
+    assert len(asked) == 5, "nor is it asked for each letter"
+    office.close()
 
 
 def test_what_was_taken_back_is_left_alone(office: UseCases, sweep: Sweep) -> None:

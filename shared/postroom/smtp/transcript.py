@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 Speaker = Literal["client", "server"]
 
-MAX_TEXT = 1024  # characters kept of one line
+MAX_TEXT = 1024  # characters kept of one line, and of one reply beside its last line
+MAX_KEPT = 64 * 1024  # characters kept of one conversation; the smallest store takes 400 KB of a record
 
 # What could end a line in a log, drive a terminal or hide what follows it: C0 and C1, DEL, the Unicode line
 # ends, the marks that change direction, and lone surrogates, which no UTF-8 file can hold.
@@ -42,10 +45,39 @@ class Transcript:
     def server(self, at_ms: float, lines: tuple[str, ...]) -> None:
         """A reply, line by line as it was on the wire; `lines` are escaped by `Reply.shown`."""
         at_ms = round(at_ms, 3)
-        self._lines += [Line(at_ms, "server", line) for line in lines]
+        self._lines += [Line(at_ms, "server", line) for line in _shortened(lines)]
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def lines(self, start: int = 0, end: int | None = None) -> tuple[Line, ...]:
         return tuple(self._lines[start:end])
+
+
+def _shortened(reply: tuple[str, ...]) -> Iterator[str]:
+    """The lines of a reply, as many as are kept, and always the last, which says what it means."""
+    *lines, last = reply
+    room = MAX_TEXT
+    for number, line in enumerate(lines):
+        room -= len(line)
+        if room < 0:
+            yield f"… ({len(lines) - number} lines left out)"
+            break
+        yield line
+    yield last
+
+
+def bounded(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The conversation, or its beginning and its end where it is too long to be kept."""
+    if sum(len(line.text) for line in lines) <= MAX_KEPT:
+        return tuple(lines)
+    first, last = _fitting(lines), _fitting(lines[::-1])[::-1]
+    left_out = Line(last[0].at_ms, "server", f"… ({len(lines) - len(first) - len(last)} lines left out)")
+    return (*first, left_out, *last)
+
+
+def _fitting(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """As many of the first lines as half of what is kept has room for."""
+    room = MAX_KEPT // 2
+    ends = accumulate(len(line.text) for line in lines)
+    return tuple(line for line, end in zip(lines, ends, strict=True) if end <= room)

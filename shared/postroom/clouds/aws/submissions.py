@@ -2,8 +2,8 @@
 
 All of a submission lies in one partition of the table, `submission#<id>`, by these sort keys:
 
-    submission           its head; of one parcel alone, this parcel too
-    submission#0007      a parcel, where there are several
+    submission           its head; of one parcel alone, this parcel too; of several, each as it was created
+    submission#0007      a parcel of several, once it has been changed
     attempt#<when>#<id>  an attempt
     letter#<digest>      the letter, unless it is large
 
@@ -34,7 +34,9 @@ from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
 
 HEAD = "submission"
 
-_WITHOUT_ATTEMPTS = "pk, sk, head, parcel, version, created, letter"
+NEW = "new"  # the version of a parcel that is still as its head tells it
+
+_WITHOUT_ATTEMPTS = "pk, sk, head, parcel, parcels, version, created, letter"
 
 
 class DynamoSubmissions:
@@ -56,10 +58,9 @@ class DynamoSubmissions:
         # The letter goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
         self._letters.put(stored_letter)
         token = uuid4().hex
-        head, *parcels = _items(partition, submission, stored_letter.name, token)
+        head = _head(partition, submission, stored_letter.name, token)
         while True:
-            actions = [self._table.put(head, absent=True), *map(self._table.put, parcels)]
-            found = self._table.write(*actions, token=token)
+            found = self._table.write(self._table.put(head, absent=True))
             if found is None:
                 return submission
             stored = _submission([found]) if "parcel" in found else self.get(submission.id)
@@ -100,15 +101,14 @@ class DynamoSubmissions:
         items = self._head_and_letters(submission)
         if HEAD not in items:
             return None
-        head = item = items[HEAD]
-        if "parcel" not in head:
+        head = items[HEAD]
+        if "parcel" in head:
+            parcel: Parcel | None = _parcel(head)
+        else:
             # The head of several parcels never changes, so the two reads can't disagree.
-            found = self._table.get(key(head["pk"]["S"], _sort(number)), _WITHOUT_ATTEMPTS)
-            if found is None:
-                return None
-            item = found
-        parcel = _parcel(item)
-        if parcel.number != number:
+            changed = self._table.get(key(head["pk"]["S"], _sort(number)), _WITHOUT_ATTEMPTS)
+            parcel = _new_parcels(head).get(number) if changed is None else _parcel(changed)
+        if parcel is None or parcel.number != number:
             return None
         name = head["letter"]["S"]
         letter = letters.opened(items[name]) if name in items else None
@@ -128,8 +128,12 @@ class DynamoSubmissions:
                 attributes["attempt"] = {"B": riding}
             else:
                 others = [self._attempts.write(partition, attempt)]
-        update = self._table.update(key(partition, sort), attributes, version=version)
-        found = self._table.write(update, *others, token=token)
+        where = key(partition, sort)
+        if version == NEW:
+            write = self._table.put(where | attributes, absent=True)
+        else:
+            write = self._table.update(where, attributes, version=version)
+        found = self._table.write(write, *others, token=token)
         # Where an answer is lost the SDK repeats the write, and the repeat finds what the write itself has left.
         if found is not None and found.get("version", {}).get("S") != token:
             return None
@@ -173,17 +177,14 @@ class DynamoSubmissions:
         return [found[id_] for id_ in ids if id_ in found]
 
 
-def _items(partition: str, submission: Submission, letter: str, token: str) -> builtins.list[Item]:
-    """The head, and then the parcels where they aren't in it."""
+def _head(partition: str, submission: Submission, letter: str, token: str) -> Item:
     head = key(partition, HEAD) | index_keys(submission.created_at, submission.id)
     head |= {"head": {"B": packed(submission.record())}, "letter": {"S": letter}}
-    parcels = [
-        (parcel.number, {"parcel": {"B": packed(parcel.record())}, "version": {"S": token}})
-        for parcel in submission.parcels
-    ]
-    if len(parcels) == 1:
-        return [head | parcels[0][1]]
-    return [head, *(key(partition, _sort(number)) | attributes for number, attributes in parcels)]
+    records = [parcel.record() for parcel in submission.parcels]
+    if len(records) == 1:
+        return head | {"parcel": {"B": packed(records[0])}, "version": {"S": token}}
+    # One item instead of a transaction, which costs double and holds a hundred items at most.
+    return head | {"parcels": {"B": packed({"parcels": records})}}
 
 
 def _sort(number: int) -> str:
@@ -194,6 +195,15 @@ def _parcel(item: Item) -> Parcel:
     return Parcel.from_record(unpacked(item["parcel"]), f"{item['sk']['S']} {item['version']['S']}")
 
 
+def _new_parcels(head: Item) -> dict[int, Parcel]:
+    """By their numbers, as they were created."""
+    records = unpacked(head["parcels"])["parcels"]
+    return {each["number"]: Parcel.from_record(each, f"{_sort(each['number'])} {NEW}") for each in records}
+
+
 def _submission(items: builtins.list[Item]) -> Submission:
     """From its head and what parcels it has beside it."""
-    return Submission.from_record(unpacked(items[0]["head"]), [_parcel(item) for item in items if "parcel" in item])
+    head = items[0]
+    changed = {parcel.number: parcel for parcel in map(_parcel, (item for item in items if "parcel" in item))}
+    parcels = changed if "parcel" in head else _new_parcels(head) | changed
+    return Submission.from_record(unpacked(head["head"]), [parcels[number] for number in sorted(parcels)])
