@@ -1,8 +1,9 @@
 """The second net: the use case of functions/sweep.
 
 A queue can lose a task or give up on it, and a crash can come between a letter's record and its task. The sweep walks
-the submissions by their creation, each once, and puts a task for what should have moved and hasn't. What isn't due yet
-it notes for later, so that nothing needs an index that every write would pay for. It may stop anywhere and run twice at
+the submissions by their creation, each once, and puts a task for what should have moved and hasn't, unless its queue is
+only behind: copies of all that wait would use up its rate, and it would never recover. What isn't due yet it notes for
+later, so that nothing needs an index that every write would pay for. It may stop anywhere and run twice at
 once: tasks put twice are sorted out by the claim, notes taken twice are followed twice.
 """
 
@@ -16,11 +17,16 @@ from datetime import UTC, datetime, timedelta
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
-from postroom.delivery.task import DeliveryTask
 from postroom.ports import Directory, Mark, Schedule, Submissions, Unavailable
 
 LOOK_AGAIN = timedelta(hours=1)
-"""After what was put back is looked at again: its queue may be far behind, and copies would only lengthen it."""
+"""After which a letter is looked at again that was put back, or whose queue seems to be behind."""
+
+PROBES = 5
+"""Tasks that are out at a time in a queue that seems to be behind: once one has run, what was due before it is lost."""
+
+LOOK_BACK = timedelta(days=1)
+"""From where the walk begins where its mark lies ahead of the clock, which must have been wrong then."""
 
 _PAGE = 200  # submissions read at a time
 _IN_A_NOTE = 500  # ids in one document
@@ -57,6 +63,7 @@ class Sweep:
 
     def __call__(self) -> Swept:
         run = _Run(self, self.clock())
+        run.recall()
         begun = self.monotonic()
         # Each half is sure of its share, or a long walk would keep the notes waiting for ever.
         run.walk(lambda: self.monotonic() - begun < self.seconds / 2)
@@ -64,6 +71,16 @@ class Sweep:
         for trouble in run.away.values():
             raise trouble
         return run.swept
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A task that was put into a queue to see whether it has lost others: its parcel, and the claim number then."""
+
+    at: datetime
+    submission: SubmissionId
+    number: int
+    claim: int
 
 
 @dataclass(slots=True)
@@ -75,21 +92,42 @@ class _Run:
     swept: Swept = field(default_factory=Swept)
     away: dict[str, Unavailable] = field(default_factory=dict)  # queues that took nothing, and why
     later: defaultdict[datetime, list[SubmissionId]] = field(default_factory=lambda: defaultdict(list))
+    waiting: defaultdict[str, list[tuple[datetime, Parcel]]] = field(default_factory=lambda: defaultdict(list))
+    # What is stored between the runs.
+    mark: Mark | None = None
+    reached: dict[str, datetime] = field(default_factory=dict)  # by queue: what was due before and hasn't run is lost
+    probes: defaultdict[str, list[Probe]] = field(default_factory=lambda: defaultdict(list))
+
+    def recall(self) -> None:
+        """Take up what the last run left, and see which probes have run."""
+        stored = self.house.directory.get("sweep", "mark")
+        if stored is None:
+            return
+        self.mark = Mark(datetime.fromisoformat(stored["created_at"]), stored["id"])
+        if self.mark.created_at > self.now:  # the clock was wrong then, and what came since lies behind the mark
+            self.mark = Mark(self.now - LOOK_BACK, "")
+        self.reached = {queue: datetime.fromisoformat(at) for queue, at in stored["reached"].items()}
+        for queue, at, id_, number, claim in stored["probes"]:
+            probe = Probe(datetime.fromisoformat(at), SubmissionId(id_), number, claim)
+            if self._has_run(probe):
+                self.reached[queue] = max(probe.at, self.reached.get(queue, _EPOCH))
+            elif self.now < probe.at + LOOK_AGAIN:
+                self.probes[queue].append(probe)
 
     def walk(self, time_left: Callable[[], bool]) -> None:
         """Meet every submission that is old enough, from where the last run stopped."""
-        house, until = self.house, self.now - self.house.after
-        mark = _mark(house.directory)
-        while time_left() and self.swept.walked < house.most / 2:
-            page = house.submissions.created_since(mark, until, _PAGE)
+        until = self.now - self.house.after
+        while time_left() and self.swept.walked < self.house.most / 2:
+            page = self.house.submissions.created_since(self.mark, until, _PAGE)
             for submission in page:
                 self._look(submission)
             self.swept.walked += len(page)
             if page:
-                mark = Mark(page[-1].created_at, page[-1].id)
+                self.mark = Mark(page[-1].created_at, page[-1].id)
+                self._probe()
                 # The notes first: a crash in between takes them twice, and loses none.
                 self._take_notes()
-                house.directory.put("sweep", "mark", {"created_at": mark.created_at.isoformat(), "id": mark.id})
+                self._remember()
             if len(page) < _PAGE:
                 return
         self.swept.caught_up = False
@@ -109,6 +147,8 @@ class _Run:
                     if submission is not None:
                         self._look(submission)
                     self.swept.followed += 1
+            if self._probe():
+                self._remember()
             self._take_notes()
             house.directory.delete("sweep_note", key)
 
@@ -116,34 +156,62 @@ class _Run:
         """Put back what should have moved, and note when to look again at what is still open."""
         again: list[datetime] = []
         for parcel in submission.parcels:
-            if not parcel.open:
-                continue
-            stranded_at = _moves_at(submission, parcel) + self.house.after
-            if stranded_at > self.now:
-                again.append(stranded_at)
-                continue
-            # The name of a rescue says when it was: no tombstone swallows it, and two runs at once put the same.
-            generation = max(parcel.generation + 1, (self.now - _EPOCH) // timedelta(minutes=1))
-            put = self._put(parcel.task(generation))
-            self.swept.put_back += put
-            again.append(self.now + (LOOK_AGAIN if put else self.house.after))
+            if parcel.claim > 0:
+                self.reached[parcel.queue] = max(submission.date, self.reached.get(parcel.queue, _EPOCH))
+            if parcel.open:
+                again.append(self._look_at(submission, parcel))
         if again:
-            self.later[self._opens(min(again))].append(submission.id)
+            self._note(min(again), submission.id)
 
-    def _put(self, task: DeliveryTask) -> bool:
-        """Whether its queue took it. One that failed isn't asked again in this run."""
-        if task.queue in self.away:
+    def _look_at(self, submission: Submission, parcel: Parcel) -> datetime:
+        """When to look again at an open parcel, which is put back where its task is lost."""
+        stranded_at = _moves_at(submission, parcel) + self.house.after
+        if stranded_at > self.now:
+            return stranded_at
+        if stranded_at <= self.reached.get(parcel.queue, _EPOCH):
+            # Its queue has come to later ones, so it has lost this one.
+            return self.now + (LOOK_AGAIN if self._put(parcel) else self.house.after)
+        # Else the queue may be behind, and to put copies of all that wait would keep it so for good.
+        self.waiting[parcel.queue].append((stranded_at, parcel))
+        return self.now + LOOK_AGAIN
+
+    def _probe(self) -> bool:
+        """Put the latest of those whose queue may be behind, as far as there is room; whether any was put."""
+        before = self.swept.put_back
+        for queue, waiting in self.waiting.items():
+            room = PROBES - len(self.probes[queue])
+            for _, parcel in sorted(waiting, key=lambda each: each[0], reverse=True)[:room]:
+                if self._put(parcel):
+                    self.probes[queue].append(Probe(self.now, parcel.submission, parcel.number, parcel.claim))
+                else:
+                    self._note(self.now + self.house.after, parcel.submission)
+        self.waiting.clear()
+        return self.swept.put_back > before
+
+    def _put(self, parcel: Parcel) -> bool:
+        """Whether the queue took a task for the parcel. A queue that failed isn't asked again in this run."""
+        if parcel.queue in self.away:
             return False
+        # The name of a rescue says when it was: no tombstone swallows it, and two runs at once put the same.
+        generation = max(parcel.generation + 1, (self.now - _EPOCH) // timedelta(minutes=1))
         try:
-            self.house.schedule.put(task, self.now)
+            self.house.schedule.put(parcel.task(generation), self.now)
         except Unavailable as error:
-            self.away[task.queue] = error
+            self.away[parcel.queue] = error
             return False
+        self.swept.put_back += 1
         return True
 
-    def _opens(self, at: datetime) -> datetime:
-        """When the note is due that tells of `at`: what is due within the same stretch shares a document."""
-        return _EPOCH + -((_EPOCH - at) // self.house.after) * self.house.after
+    def _has_run(self, probe: Probe) -> bool:
+        """Whether its parcel has moved on since."""
+        submission = self.house.submissions.get(probe.submission)
+        parcels = submission.parcels if submission is not None else ()
+        return all(each.claim > probe.claim or not each.open for each in parcels if each.number == probe.number)
+
+    def _note(self, at: datetime, id_: SubmissionId) -> None:
+        """Have the submission looked at once `at` has come: what is due in the same stretch shares a document."""
+        opens = _EPOCH + -((_EPOCH - at) // self.house.after) * self.house.after
+        self.later[opens].append(id_)
 
     def _take_notes(self) -> None:
         for at, ids in self.later.items():
@@ -151,6 +219,21 @@ class _Run:
                 key = f"{at:%Y-%m-%dT%H:%M:%S.%f}/{self.house.identify()}"
                 self.house.directory.create("sweep_note", key, {"submissions": ids[start : start + _IN_A_NOTE]})
         self.later.clear()
+
+    def _remember(self) -> None:
+        """Store what the next run needs."""
+        mark = self.mark or Mark(_EPOCH, "")
+        document = {
+            "created_at": mark.created_at.isoformat(),
+            "id": mark.id,
+            "reached": {queue: at.isoformat() for queue, at in self.reached.items()},
+            "probes": [
+                [queue, each.at.isoformat(), each.submission, each.number, each.claim]
+                for queue, probes in self.probes.items()
+                for each in probes
+            ],
+        }
+        self.house.directory.put("sweep", "mark", document)
 
     def _notes(self) -> Iterator[tuple[str, list[SubmissionId]]]:
         """The notes that are due, the oldest first."""
@@ -161,11 +244,6 @@ class _Run:
                     return
                 yield key, [SubmissionId(each) for each in note["submissions"]]
             after = page[-1][0]
-
-
-def _mark(directory: Directory) -> Mark | None:
-    stored = directory.get("sweep", "mark")
-    return None if stored is None else Mark(datetime.fromisoformat(stored["created_at"]), stored["id"])
 
 
 def _moves_at(submission: Submission, parcel: Parcel) -> datetime:

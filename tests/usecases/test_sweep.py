@@ -11,24 +11,25 @@ import pytest
 
 from postroom.delivery.routing import parse_routes
 from postroom.delivery.status import Status
+from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
-from postroom.sweep import Sweep, Swept
+from postroom.sweep import PROBES, Sweep, Swept
 from tests.usecases.office import FakeSchedule, UseCases, deferred
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
+NAMES = count()
 
 
 def sweeper(office: UseCases, seconds: float = 60) -> Sweep:
-    names = count()
     return Sweep(
         submissions=office.submissions,
         schedule=office.schedule,
         directory=office.directory,
         clock=lambda: office.now,
         monotonic=lambda: 1.0,
-        identify=lambda: f"{office.now.timestamp():.6f}-{next(names):06}",
+        identify=lambda: f"{next(NAMES):06}",
         after=10 * MINUTE,
         seconds=seconds,
     )
@@ -170,8 +171,9 @@ def test_a_run_that_is_cut_short_goes_on_in_the_next(office: UseCases) -> None:
     short = replace(sweeper(office, seconds=4.0), monotonic=lambda: float(next(ticks)))
     first = short()
     assert (first.walked, first.caught_up) == (200, False)
-    assert sweeper(office)() == Swept(walked=250, put_back=250)
-    assert len({task.name for task, _ in office.schedule.put_}) == 450
+    assert sweeper(office)() == Swept(walked=250)
+    assert first.put_back == len(office.schedule.put_) == PROBES, "probes: the queue may only be behind"
+    assert len(notes(office)) == 450
 
 
 def test_what_the_home_can_not_do_is_done_by_the_next_run(office: UseCases, sweep: Sweep) -> None:
@@ -220,3 +222,72 @@ def test_what_was_taken_back_is_left_alone(office: UseCases, sweep: Sweep) -> No
     office.now += HOUR
     assert sweep() == Swept(walked=1)
     assert office.stored(letter).recipients[0].status is Status.CANCELED
+
+
+def lost(office: UseCases, count: int) -> list[Submission]:
+    """Letters that were taken, one a second, and whose tasks the queue has lost."""
+    letters = []
+    for _ in range(count):
+        letters.append(office.submit())
+        office.now += timedelta(seconds=1)
+    office.schedule.put_.clear()
+    return letters
+
+
+def test_what_a_queue_lost_while_it_went_on_is_put_back_at_once(office: UseCases, sweep: Sweep) -> None:
+    missing = lost(office, 30)
+    office.now += 15 * MINUTE
+    office.submit()
+    office.deliver(office.schedule.take()[0])  # a later one ran: those before it are lost
+    office.now += 11 * MINUTE
+    assert sweep().put_back == PROBES, "the walk meets the old ones first, and can't know yet"
+    office.now += HOUR + 10 * MINUTE
+    assert sweep().put_back == 30, "all, those that are out among them"
+    assert {task.parcels[0].submission for task, _ in office.schedule.put_} == {each.id for each in missing}
+
+
+def test_what_a_queue_lost_all_at_once_is_put_back_once_the_probes_have_run(office: UseCases, sweep: Sweep) -> None:
+    letters = lost(office, 60)
+    office.now += 15 * MINUTE
+    assert sweep().put_back == PROBES
+    for _ in range(PROBES):
+        task, _ = office.schedule.put_.pop(0)
+        office.deliver(task)
+    office.now += 10 * MINUTE
+    assert sweep() == Swept(), "they are looked at again within the hour"
+    office.now += HOUR
+    assert sweep().put_back == 60 - PROBES
+    while office.schedule.put_:
+        office.deliver(office.schedule.put_.pop(0)[0])
+    assert {office.statuses(each)[0] for each in letters} == {"delivered"}
+
+
+def test_a_queue_with_a_rate_that_is_hours_behind_recovers(office: UseCases, sweep: Sweep) -> None:
+    """Two letters a minute come in at first, the queue carries one a minute, and copies would cost as much."""
+    carried = office.wire.carried
+    runs = 0
+    for minute in range(12 * 60):
+        office.now += MINUTE
+        if minute < 3 * 60:
+            office.submit()
+            office.submit()
+        if office.schedule.put_:
+            runs += 1
+            office.deliver(office.schedule.put_.pop(0)[0])
+        if minute % 10 == 0:
+            sweep()
+    assert len(carried) == 6 * 60, "every letter, once"
+    assert office.schedule.put_ == []
+    assert runs < 6 * 60 * 1.5, "and few copies: a queue of a more usual rate hardly notices them"
+
+
+def test_a_mark_that_a_wrong_clock_set_is_taken_back(office: UseCases, sweep: Sweep) -> None:
+    office.now += timedelta(days=90)
+    office.submit()
+    office.deliver(office.schedule.take()[0])
+    office.now += 11 * MINUTE
+    sweep()
+    office.now -= timedelta(days=90)
+    lost(office, 1)
+    office.now += 15 * MINUTE
+    assert sweep().put_back == 1
