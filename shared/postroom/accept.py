@@ -72,6 +72,7 @@ class Accept:
     any_sender: bool = False
     on_unknown: str = "retry"
     return_path_domain: str | None = None
+    sweep_after: timedelta = timedelta(minutes=1)  # the age at which the sweep meets a letter
     troubled: Callable[[Unavailable], None] = lambda _: None  # told of what was overcome
 
     def __call__(self, request: SubmitRequest) -> Submission:
@@ -93,7 +94,10 @@ class Accept:
             self.schedule.put_many([(parcel.task(), parcel.next_attempt_at or stored.date) for parcel in waiting])
         except Unavailable as error:
             # The letter is stored, and the sweep puts what has no task: to refuse it now would be half a promise,
-            # since nobody could be sure that it isn't sent.
+            # since nobody could be sure that it isn't sent. Only one that took so long that the sweep may have passed
+            # it by has no second net.
+            if self.clock() - stored.created_at > self.sweep_after / 2:
+                raise
             self.troubled(error)
         return stored
 

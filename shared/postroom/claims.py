@@ -15,7 +15,7 @@ from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import ParcelRef
-from postroom.ports import Found, Holders, Submissions
+from postroom.ports import Found, Holders, Submissions, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +80,21 @@ class Claims:
                     claimed = parcel.claimed(lease, frank(found))
                 case Standing.TAKE_OVER:
                     claimed, abandoned = parcel.taken_over(lease, frank(found))
-            ours = self.submissions.change(claimed, abandoned)
+            ours = self._changed(claimed, abandoned)
             if ours is not None:
                 return Claimed(found.submission, ours, taken_over=abandoned is not None)
             # Somebody else was faster: look again.
         return None
+
+    def _changed(self, claimed: Parcel, abandoned: Attempt | None) -> Parcel | None:
+        """`change`, where an error left in doubt whether it was done: a claim that nobody knows of stands for long."""
+        try:
+            return self.submissions.change(claimed, abandoned)
+        except Unavailable:
+            found = self.submissions.find(claimed.submission, claimed.number)
+            if found is None or found.parcel != claimed:
+                raise
+            return found.parcel
 
     def mark(self, parcel: Parcel) -> Parcel | None:
         """Write, durable on return, that the end of data is about to be said. None where the claim is lost."""

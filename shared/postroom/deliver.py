@@ -60,6 +60,7 @@ class Deliver:
     unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
     def __call__(self, task: DeliveryTask) -> None:
+        self._record_what_is_remembered()
         deadline = self.monotonic() + self.session_seconds
         refs = iter(task.parcels)
         target = self.destination(task)
@@ -110,9 +111,6 @@ class Deliver:
 
     def _open(self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
         """The parcel's letter, claimed and ready to go, or None where there is nothing to carry."""
-        remembered = self.unrecorded.pop(f"{ref.submission}/{ref.number}", None)
-        if remembered is not None and self._record(*remembered):
-            return None
         letters: list[Outgoing] = []
 
         def frank(found: Found) -> Franking | None:
@@ -121,14 +119,14 @@ class Deliver:
 
         now = self.clock()
         match self.claims.claim(ref, Lease(self.holder, now, now + self.lease), frank):
-            case Claimed(submission, parcel, taken_over):
+            case Claimed(submission, parcel):
                 outgoing = letters[-1]
                 ours = _Opened(submission, parcel)
                 if (parcel.route, parcel.destination) != (task.route, task.destination) or not parcel.due(now):
                     # The record says where a letter goes and when, not whoever brings it.
                     self._record(self._settlement(ours).put_back(parcel), None)
                     return None
-                ending = self._ending(ours, taken_over)
+                ending = self._ending(ours)
                 if ending is not None:
                     self._record(ending, None)
                     return None
@@ -173,11 +171,9 @@ class Deliver:
     def _settlement(self, ours: _Opened, mx: str | None = None) -> Settlement:
         return Settlement(ours.submission, self.policy, self.clock(), mx)
 
-    def _ending(self, ours: _Opened, taken_over: bool) -> Parcel | None:
+    def _ending(self, ours: _Opened) -> Parcel | None:
         """The settled parcel where a claimed one must not be attempted any more."""
         submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
-        if taken_over and parcel.hold and any(each.possibly_delivered for each in parcel.due(self.clock())):
-            return settlement.held(parcel)
         if parcel.deaths >= MOST_DEATHS:
             return settlement.failed(parcel, "killed_its_worker")
         if self.policy.too_late(due=submission.date, now=settlement.now, expires_at=submission.expires_at):
@@ -217,8 +213,8 @@ class Deliver:
             note=note and escaped(note),  # it may quote what a server said
         )
 
-    def _record(self, parcel: Parcel, attempt: Attempt | None) -> bool:
-        """Settle, with some patience: what the server said is known to nobody else. Whether the claim was ours."""
+    def _record(self, parcel: Parcel, attempt: Attempt | None) -> None:
+        """Settle, with some patience: what the server said is known to nobody else."""
         for pause in (*PAUSES, None):
             try:
                 ours = self.claims.settle(parcel, attempt)
@@ -233,7 +229,13 @@ class Deliver:
             if attempt is not None:
                 self.told(attempt)
             self._put_next(parcel)
-        return ours
+
+    def _record_what_is_remembered(self) -> None:
+        """Before anything new: nobody else knows how these attempts ended, and their letters would be sent again."""
+        for key in list(self.unrecorded):
+            remembered = self.unrecorded.pop(key, None)
+            if remembered is not None:
+                self._record(*remembered)
 
     def _put_next(self, parcel: Parcel) -> None:
         if parcel.open and parcel.lease is None:

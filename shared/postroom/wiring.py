@@ -171,6 +171,7 @@ def accepting(settings: Settings) -> Accept:
         any_sender=settings.verified_senders == "any",
         on_unknown=settings.on_unknown,
         return_path_domain=settings.return_path_domain,
+        sweep_after=settings.sweep_after,
         troubled=lambda error: complain(error, "WARNING"),
     )
 

@@ -227,8 +227,9 @@ def test_a_marked_claim_that_is_taken_over_is_in_doubt_and_an_unmarked_one_is_no
         assert theirs.recipients[0].possibly_delivered is marked
         assert not theirs.marked
         assert not claims.mark(mine), "a claim that was lost can't be marked"
+        assert [each.status for each in theirs.recipients] == [Status.UNKNOWN if marked else Status.QUEUED]
         assert claims.mark(theirs)
-        assert claims.settle(delivered(theirs), attempt(theirs))
+        assert claims.settle(replace(theirs, lease=None), None)
         assert not claims.mark(theirs), "nor one that was settled"
 
 

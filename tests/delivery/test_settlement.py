@@ -122,11 +122,15 @@ def test_the_last_deferral_expires_and_keeps_what_was_said() -> None:
 
 
 def test_a_dead_workers_letter_under_hold_is_not_sent_again() -> None:
-    taken, abandoned = parcel(Status.QUEUED).taken_over(Lease("other", NOON, NOON), None)
+    marked = replace(parcel(Status.QUEUED, Status.DEFERRED), hold=True, marked=True)
+    waiting = replace(marked.recipients[1], next_attempt_at=NOON + timedelta(hours=1))  # it wasn't asked about
+    marked = replace(marked, recipients=(marked.recipients[0], waiting))
+    taken, abandoned = marked.taken_over(Lease("other", NOON, NOON), None)
     assert abandoned.outcome is Outcome.ABANDONED
-    held = Settlement(SUBMISSION, RetryPolicy(), NOON).held(taken)
-    assert (held.recipients[0].status, held.recipients[0].possibly_delivered) == (Status.UNKNOWN, True)
-    assert not held.open
+    held, other = taken.recipients
+    assert (held.status, held.possibly_delivered, held.cause) == (Status.UNKNOWN, True, "abandoned")
+    assert other == waiting
+    assert taken.open
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ import pytest
 
 from postroom.accept import IdempotencyConflict, SubmitRequest, UnverifiedSender, deployment_secret
 from postroom.account.domain import SendingDomain
+from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.routing import NoRoute, parse_routes
+from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Unavailable
@@ -102,3 +104,19 @@ def test_what_is_stored_is_accepted_though_the_queue_is_away(office: UseCases) -
     stored = accept(SubmitRequest(letter=LETTER, fingerprint="f"))
     assert office.statuses(stored) == ["queued"]
     assert [str(each) for each in told] == ["the queue is away"], "and the operator is told; the sweep puts its task"
+
+
+def test_what_the_sweep_may_have_passed_by_is_not_promised_without_a_task(office: UseCases) -> None:
+    class Slow(LocalSubmissions):
+        def create(self, submission: Submission, letter: bytes) -> Submission:
+            office.now += timedelta(minutes=2)  # the process stood still
+            return super().create(submission, letter)
+
+    slow = replace(office.accept, submissions=Slow(office.database))
+    office.schedule.down = Unavailable("the queue is away")
+    request = SubmitRequest(letter=LETTER, fingerprint="f", idempotency_key="key")
+    with pytest.raises(Unavailable):
+        slow(request)
+    office.schedule.down = None
+    office.accept(request)
+    assert len(office.schedule.put_) == 1, "the repeat finishes the work"

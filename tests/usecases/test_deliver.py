@@ -122,6 +122,23 @@ def test_under_hold_a_dead_workers_parcel_is_not_sent_again(office: UseCases) ->
     assert len(office.wire.carried) == 1
 
 
+@pytest.mark.parametrize("misled", ["by another route's task", "by a clock set back"])
+def test_under_hold_nothing_that_follows_a_death_sends_it_again(office: UseCases, misled: str) -> None:
+    letter = office.submit(on_unknown="hold")
+    task = abandon(office, marked=True)
+    if misled == "by a clock set back":
+        office.now -= timedelta(seconds=2)
+        office.deliver(task)
+    else:
+        office.deliver(replace(task, destination="elsewhere.example"))
+    while office.schedule.put_:
+        task, at = office.schedule.take()
+        office.now = max(office.now, at)
+        office.deliver(task)
+    assert office.statuses(letter) == ["unknown"]
+    assert len(office.wire.carried) == 1
+
+
 def test_under_hold_a_worker_that_died_before_the_end_of_the_letter_leaves_no_doubt(office: UseCases) -> None:
     letter = office.submit(on_unknown="hold")
     task = abandon(office)
@@ -398,3 +415,37 @@ def test_what_a_worker_remembers_of_a_lost_claim_keeps_it_from_nothing(office: U
     forgetful(following)
     assert office.statuses(letter) == ["delivered"]
     assert office.outcomes(letter) == ["abandoned", "deferred", "accepted"]
+
+
+def test_what_a_worker_remembers_is_recorded_before_anything_else(office: UseCases) -> None:
+    """The task itself goes to another, who finds the claim alive; a copy would be sent when the lease ends."""
+    letter, other = office.submit(), office.submit()
+    store = Failing(office.database)
+    worker = office.worker("patient", store)
+    (task, _), (next_task, _) = office.schedule.put_
+    store.failures = 5
+    with pytest.raises(Unavailable):
+        worker(task)
+    worker(next_task)
+    assert [office.statuses(each) for each in (letter, other)] == [["delivered"], ["delivered"]]
+    office.now += timedelta(seconds=900)
+    office.deliver(task)
+    assert len(office.wire.carried) == 2
+    assert not office.stored(letter).recipients[0].possibly_delivered
+
+
+def test_a_claim_whose_answer_was_lost_is_ours(office: UseCases) -> None:
+    class Mute(LocalSubmissions):
+        mute = True
+
+        def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
+            changed = super().change(parcel, attempt)
+            if self.mute:
+                self.mute = False
+                raise Unavailable("it was done, and nobody was told")
+            return changed
+
+    letter = office.submit()
+    office.worker("deaf", Mute(office.database))(office.schedule.take()[0])
+    assert office.statuses(letter) == ["delivered"]
+    assert office.outcomes(letter) == ["accepted"]

@@ -107,7 +107,7 @@ class Parcel:
         """This parcel taken from a dead worker, and the attempt that this worker abandoned.
 
         Where nobody knows whether the final dot was sent, every recipient it was for is possibly delivered. Under
-        `hold` the mark knows.
+        `hold` the mark knows, and with it they are `unknown` from here on: nothing that follows can send it again.
         """
         if self.lease is None:
             raise ValueError(f"parcel {self.key} is not claimed, so there is nobody to take it over from")
@@ -124,12 +124,19 @@ class Parcel:
             note="The worker died before it recorded how this attempt ended"
             + (", and before the end of the letter." if self.hold and not self.marked else "."),
         )
+        asked = {each.address for each in self.due(self.lease.since)}
         maybe = self.marked or not self.hold
 
-        def in_doubt(each: Recipient) -> Recipient:
-            return replace(each, possibly_delivered=each.possibly_delivered or maybe, attempts=each.attempts + 1)
+        def left_behind(each: Recipient) -> Recipient:
+            if each.address not in asked:
+                return each
+            each = replace(each, possibly_delivered=each.possibly_delivered or maybe, attempts=each.attempts + 1)
+            if not (self.hold and self.marked):
+                return each
+            sending = each.sending(lease.since)
+            return sending.moved(Status.UNKNOWN, lease.since, cause="abandoned", next_attempt_at=None)
 
-        taken = self.claimed(lease, franking).with_open(in_doubt)
+        taken = self.claimed(lease, franking).with_open(left_behind)
         return replace(taken, attempts=self.attempts + 1, deaths=self.deaths + 1), abandoned
 
     def canceled(self, now: datetime) -> Parcel | None:

@@ -52,14 +52,6 @@ class Settlement:
         """The parcel with its open recipients failed: it could not be sent at all."""
         return self._ended(parcel, Status.FAILED, cause)
 
-    def held(self, parcel: Parcel) -> Parcel:
-        """The parcel of a dead worker under `hold`: it may have been delivered, so it isn't sent again."""
-
-        def held(each: Recipient) -> Recipient:
-            return each.sending(self.now).moved(Status.UNKNOWN, self.now, cause="abandoned", next_attempt_at=None)
-
-        return self._released(parcel.with_open(held))
-
     def _ended(self, parcel: Parcel, status: Status, cause: str) -> Parcel:
         def ended(each: Recipient) -> Recipient:
             return each.due(self.now).moved(status, self.now, cause=each.cause or cause, next_attempt_at=None)
@@ -72,8 +64,8 @@ class Settlement:
         return replace(parcel, lease=None, next_attempt_at=min(waiting) if waiting else None)
 
     def put_back(self, parcel: Parcel) -> Parcel:
-        """The parcel as it was before it was claimed."""
-        return replace(parcel, lease=None)
+        """The parcel without its claim, its recipients as they are."""
+        return self._released(parcel)
 
     def _moved(self, recipient: Recipient, verdict: Verdict, again_at: datetime | None, *, hold: bool) -> Recipient:
         sending = recipient.sending(self.now)

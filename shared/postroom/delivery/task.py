@@ -44,7 +44,14 @@ class DeliveryTask:
         """The inverse of `body`; raises ValueError naming what is wrong with it."""
         try:
             task = json.loads(body)
-            refs = tuple(ParcelRef(SubmissionId(str(s)), int(n), int(c), int(g)) for s, n, c, g in task["parcels"])
+            refs = tuple(ParcelRef(SubmissionId(str(s)), *map(_count, numbers)) for s, *numbers in task["parcels"])
             return cls(str(task["queue"]), str(task["route"]), str(task["destination"]), refs)
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"this is not a delivery task: {error!r}") from error
+
+
+def _count(number: object) -> int:
+    """A number as we count. Raises ValueError."""
+    if type(number) is not int or not 0 <= number < 2**53:
+        raise ValueError(f"{number!r:.40} is not a number of a parcel, a claim or a generation")
+    return number
