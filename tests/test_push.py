@@ -1,5 +1,6 @@
 """What a pushed task is answered: 2xx removes it from the queue, anything else brings it back."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -67,6 +68,10 @@ def test_nobody_else_may_push(headers: dict[str, str]) -> None:
 def test_garbage_is_no_task() -> None:
     pushed = client(fails(AssertionError("never called")))
     assert pushed.post("/", data=b"garbage", headers=SECRET).status_code == 500
+    assert pushed.post("/", data=b"x" * 2_000_000, headers=SECRET).status_code == 413
+    for number in (-1, 2**60, 1.5, "1", True, float("inf")):
+        body = TASK.body().replace(b"[]", json.dumps([["id", 0, number, 0]]).encode())
+        assert pushed.post("/", data=body, headers=SECRET).status_code == 500, number
     assert pushed.get("/", headers=SECRET).status_code == 405
 
 

@@ -70,6 +70,7 @@ def test_every_problem_is_named_at_once() -> None:
         ({"POSTROOM_LEASE": "700s"}, "two workers could send"),
         ({"POSTROOM_FUNCTION_TIMEOUT": "1s"}, "2s at least"),
         ({"POSTROOM_CLOUD": "gcp", "POSTROOM_PROJECT": "p"}, "POSTROOM_DELIVER_URL must be set where"),
+        ({"POSTROOM_CLOUD": "aws", "POSTROOM_FUNCTION_TIMEOUT": "1000s", "POSTROOM_LEASE": "1h"}, "900s at most"),
         ({"POSTROOM_CLOUD": "aws"}, "POSTROOM_TABLE must be set where POSTROOM_CLOUD is aws"),
         ({"POSTROOM_SEAL_PRIVATE": "x"}, "must be set too"),
     ],
@@ -79,9 +80,20 @@ def test_settings_that_contradict_each_other_are_refused(given: dict[str, str], 
         Settings.from_environment(given)
 
 
+AWS = {
+    "POSTROOM_CLOUD": "aws",
+    "POSTROOM_QUEUES": "https://sqs.eu-central-1.amazonaws.com/123456789012/postroom-",
+    **{f"POSTROOM_{name}": "x" for name in ("BUCKET", "TABLE", "SCHEDULER_ROLE", "SCHEDULER_GROUP")},
+}
+
+
+def test_queues_are_named_as_their_cloud_names_them() -> None:
+    with pytest.raises(SettingsError, match="not the beginning of a queue's name on aws"):
+        Settings.from_environment(AWS | {"POSTROOM_QUEUES": "postroom-"})
+
+
 def test_a_cloud_has_defaults_of_its_own() -> None:
-    needed = dict.fromkeys(("BUCKET", "QUEUES", "TABLE", "SCHEDULER_ROLE", "SCHEDULER_GROUP"), "x")
-    settings = Settings.from_environment({"POSTROOM_CLOUD": "aws", **{f"POSTROOM_{k}": v for k, v in needed.items()}})
+    settings = Settings.from_environment(AWS)
     assert (settings.function_timeout, settings.lease, settings.sweep_after) == (
         timedelta(seconds=840),
         timedelta(seconds=870),

@@ -7,6 +7,7 @@ flags of `dev` and `serve` are made from there. All problems are reported at onc
 from __future__ import annotations
 
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -304,6 +305,12 @@ class Settings:
             problems.append("POSTROOM_LEASE must be longer than POSTROOM_FUNCTION_TIMEOUT, or two workers could send")
         if self.function_timeout < timedelta(seconds=2):
             problems.append("POSTROOM_FUNCTION_TIMEOUT must be 2s at least: a session needs time to end well")
+        longest = _LONGEST_IN.get(self.cloud)
+        if longest is not None and self.function_timeout > longest:
+            problems.append(f"POSTROOM_FUNCTION_TIMEOUT must be {longest.total_seconds():.0f}s at most on {self.cloud}")
+        shape = _QUEUES_IN.get(self.cloud)
+        if shape is not None and self.queues is not None and not re.fullmatch(shape, self.queues):
+            problems.append(f"POSTROOM_QUEUES: {self.queues!r} is not the beginning of a queue's name on {self.cloud}")
         problems += [
             f"{setting_of(each).variable} must be set where POSTROOM_CLOUD is {self.cloud}"
             for each in fields(self)
@@ -318,6 +325,11 @@ _CLOUDS = {"sweep_after": timedelta(minutes=10)}
 _DEFAULTS_IN: Mapping[str, Mapping[str, Any]] = {
     "gcp": _CLOUDS,
     "aws": {**_CLOUDS, "function_timeout": timedelta(seconds=840), "lease": timedelta(seconds=870)},
+}
+_LONGEST_IN = {"gcp": timedelta(minutes=30), "aws": timedelta(minutes=15)}  # Cloud Tasks' deadline, Lambda's limit
+_QUEUES_IN = {
+    "gcp": r"projects/[^/]+/locations/[^/]+/queues/[A-Za-z0-9-]*",
+    "aws": r"https?://[^/]+/[0-9]+/[A-Za-z0-9_-]*",
 }
 _NEEDED_IN = {
     "gcp": ("bucket", "queues", "project", "deliver_url", "sweep_url", "invoker"),

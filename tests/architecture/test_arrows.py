@@ -45,8 +45,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 CLOUD = {
-    "POSTROOM_CLOUD": "aws",
-    **dict.fromkeys(("POSTROOM_BUCKET", "POSTROOM_QUEUES", "POSTROOM_TABLE"), "x"),
+    **dict.fromkeys(("POSTROOM_BUCKET", "POSTROOM_TABLE"), "x"),
     **dict.fromkeys(("POSTROOM_SCHEDULER_ROLE", "POSTROOM_SCHEDULER_GROUP"), "x"),
     **dict.fromkeys(("POSTROOM_PROJECT", "POSTROOM_INVOKER"), "x"),
     **dict.fromkeys(("POSTROOM_DELIVER_URL", "POSTROOM_SWEEP_URL"), "https://x.example/"),
@@ -59,7 +58,8 @@ SDKS = {"apig_wsgi", "boto3", "botocore", "google.cloud.firestore", "google.clou
 def test_a_function_is_light_to_start(home: str, function: str) -> None:
     source = ROOT / "functions" / function / "main.py"
     program = f"import runpy, sys; runpy.run_path({str(source)!r}); print(*sys.modules)"
-    environment = {**CLOUD, "POSTROOM_CLOUD": home, "PYTHONPATH": str(ROOT / "shared")}
+    queues = {"gcp": "projects/p/locations/l/queues/postroom-", "aws": "https://sqs.example/1/postroom-"}.get(home, "")
+    environment = {**CLOUD, "POSTROOM_CLOUD": home, "POSTROOM_QUEUES": queues, "PYTHONPATH": str(ROOT / "shared")}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
     )

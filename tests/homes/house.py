@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from postroom.house.child import end_with_parent
 from postroom.house.signals import on_stop
 from postroom.house.supervisor import Child, Supervisor, functions_folder
 from postroom.settings import Settings, every_setting
@@ -21,6 +22,7 @@ WORKERS = int(os.environ.get("WORKERS", "1"))
 
 
 def main() -> int:
+    end_with_parent(os.getppid())
     settings = Settings.from_environment()
     supervisor = Supervisor({"gcp": google_cloud, "aws": aws}[settings.cloud](settings))
     on_stop(supervisor.stop)

@@ -70,7 +70,7 @@ class Office:
         """SIGTERM, and the exit status."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(45)
 
     def run(self, *arguments: str, text: str | None = None) -> str:
         """The output of one command of the command line."""

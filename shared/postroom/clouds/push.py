@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from flask import Request, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from postroom.delivery.task import DeliveryTask
@@ -71,6 +72,8 @@ def _endpoint(work: Callable[[Request], dict[str, object]], proof: Proof | None)
                 return _refusal(405, "what is pushed comes by POST")
             request.max_content_length = LARGEST
             return _answer(200, work(request))
+        except HTTPException as error:  # the framework's own, such as for a body that is too large
+            return _refusal(error.code or 400, error.name)
         except Unavailable as error:
             complain(error, "WARNING", task=name)
             return _refusal(503, "the outcome could not be recorded; it must come again")
