@@ -24,6 +24,7 @@ from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Directory, Schedule, Submissions, Unavailable
+from postroom.sweep import leave_note
 
 IDEMPOTENCY_WINDOW = timedelta(hours=24)
 
@@ -90,14 +91,14 @@ class Accept:
             stored = self._create_once(request, request.idempotency_key, now)
         # A claimed parcel has had its task. Putting another for the rest is the repeat finishing the work.
         waiting = [parcel for parcel in stored.parcels if parcel.claim == 0 and parcel.open]
+        if waiting and self.clock() - stored.created_at > self.sweep_after / 2:
+            # It took so long that the sweep may have passed by where it lies.
+            leave_note(self.directory, self.clock() + self.sweep_after, [stored.id], stored.id)
         try:
             self.schedule.put_many([(parcel.task(), parcel.next_attempt_at or stored.date) for parcel in waiting])
         except Unavailable as error:
             # The letter is stored, and the sweep puts what has no task: to refuse it now would be half a promise,
-            # since nobody could be sure that it isn't sent. Only one that took so long that the sweep may have passed
-            # it by has no second net.
-            if self.clock() - stored.created_at > self.sweep_after / 2:
-                raise
+            # since nobody could be sure that it isn't sent.
             self.troubled(error)
         return stored
 

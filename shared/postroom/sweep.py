@@ -10,7 +10,7 @@ once: tasks put twice are sorted out by the claim, notes taken twice are followe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -216,8 +216,7 @@ class _Run:
     def _take_notes(self) -> None:
         for at, ids in self.later.items():
             for start in range(0, len(ids), _IN_A_NOTE):
-                key = f"{at:%Y-%m-%dT%H:%M:%S.%f}/{self.house.identify()}"
-                self.house.directory.create("sweep_note", key, {"submissions": ids[start : start + _IN_A_NOTE]})
+                leave_note(self.house.directory, at, ids[start : start + _IN_A_NOTE], self.house.identify())
         self.later.clear()
 
     def _remember(self) -> None:
@@ -244,6 +243,11 @@ class _Run:
                     return
                 yield key, [SubmissionId(each) for each in note["submissions"]]
             after = page[-1][0]
+
+
+def leave_note(directory: Directory, at: datetime, submissions: Sequence[SubmissionId], name: str) -> None:
+    """Have the sweep look at these once `at` has come. `name` is the note's own among those of that time."""
+    directory.create("sweep_note", f"{at:%Y-%m-%dT%H:%M:%S.%f}/{name}", {"submissions": list(submissions)})
 
 
 def _moves_at(submission: Submission, parcel: Parcel) -> datetime:

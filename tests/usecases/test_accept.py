@@ -106,7 +106,7 @@ def test_what_is_stored_is_accepted_though_the_queue_is_away(office: UseCases) -
     assert [str(each) for each in told] == ["the queue is away"], "and the operator is told; the sweep puts its task"
 
 
-def test_what_the_sweep_may_have_passed_by_is_not_promised_without_a_task(office: UseCases) -> None:
+def test_what_the_sweep_may_have_passed_by_is_noted_for_it(office: UseCases) -> None:
     class Slow(LocalSubmissions):
         def create(self, submission: Submission, letter: bytes) -> Submission:
             office.now += timedelta(minutes=2)  # the process stood still
@@ -114,9 +114,7 @@ def test_what_the_sweep_may_have_passed_by_is_not_promised_without_a_task(office
 
     slow = replace(office.accept, submissions=Slow(office.database))
     office.schedule.down = Unavailable("the queue is away")
-    request = SubmitRequest(letter=LETTER, fingerprint="f", idempotency_key="key")
-    with pytest.raises(Unavailable):
-        slow(request)
-    office.schedule.down = None
-    office.accept(request)
-    assert len(office.schedule.put_) == 1, "the repeat finishes the work"
+    letter = slow(SubmitRequest(letter=LETTER, fingerprint="f"))
+    ((at, note),) = office.directory.list("sweep_note")
+    assert at.startswith("2026-11-24T12:03:00")
+    assert note == {"submissions": [letter.id]}
