@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -232,3 +233,22 @@ def test_nobody_else_may_read_what_is_kept(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.glob("postroom.sqlite3*")}
     database.close()
     assert set(modes.values()) == {0}, modes
+
+
+def test_a_file_of_an_earlier_version_is_taken_along(database: Database) -> None:
+    stored = LocalSubmissions(database).create(submission(), LETTER)
+    with closing(sqlite3.connect(database.folder / "postroom.sqlite3")) as earlier, earlier:
+        earlier.executescript(
+            """ALTER TABLE parcels ADD COLUMN claim INTEGER NOT NULL DEFAULT 0;
+               ALTER TABLE parcels ADD COLUMN lease_until INTEGER;
+               PRAGMA user_version = 1;"""
+        )
+    database.close()
+    database.prepare()
+    database.prepare()
+    submissions = LocalSubmissions(database)
+    assert submissions.get(stored.id) == stored
+    found = submissions.find(stored.id, 0)
+    assert found is not None
+    assert submissions.change(replace(found.parcel, generation=1)) is not None
+    assert submissions.create(submission(), LETTER)
