@@ -31,6 +31,16 @@ class Guest:
         said, _, self.heard = self.heard.partition(until)
         return said + until
 
+    def hear_octets(self, count: int) -> bytes:
+        """The next `count` octets that the client says."""
+        while len(self.heard) < count:
+            piece = self.sock.recv(65536)
+            if not piece:
+                raise ConnectionError("the client has left")
+            self.heard += piece
+        said, self.heard = self.heard[:count], self.heard[count:]
+        return said
+
     def encrypt(self, context: ssl.SSLContext) -> None:
         self.sock = context.wrap_socket(self.sock, server_side=True)
 

@@ -85,8 +85,12 @@ def polite(guest: Guest, *extensions: str) -> None:
     guest.say("220 mx.example.net ESMTP")
     introduced(guest, *extensions)
     while True:
-        verb = guest.hear()[:4].upper()
-        if verb == b"DATA":
+        line = guest.hear()
+        verb = line[:4].upper()
+        if verb == b"BDAT":
+            guest.hear_octets(int(line.split()[1]))
+            guest.say("250 2.0.0 taken")
+        elif verb == b"DATA":
             guest.say("354 go on")
             guest.hear(b"\r\n.\r\n")
             guest.say("250 2.0.0 taken")
@@ -122,7 +126,11 @@ def taken_one_by_one(guest: Guest) -> None:
     guest.say("250 taken")
 
 
-@pytest.mark.parametrize(("extensions", "trips"), [(("PIPELINING",), 2), ((), 4)], ids=["pipelined", "one by one"])
+@pytest.mark.parametrize(
+    ("extensions", "trips"),
+    [(("PIPELINING", "CHUNKING"), 1), (("PIPELINING",), 2), ((), 4)],
+    ids=["one flight", "pipelined", "one by one"],
+)
 def test_a_letter_is_carried(wire: SmtpWire, extensions: tuple[str, ...], trips: int) -> None:
     with serving(lambda guest: polite(guest, *extensions)) as port:
         (carried,) = carry(wire, port, iter([mail()]))
@@ -134,12 +142,13 @@ def test_a_letter_is_carried(wire: SmtpWire, extensions: tuple[str, ...], trips:
     assert any(f"({len(LETTER)} octets, sha256 " in line for line in said)
 
 
-def test_many_letters_share_a_session_and_each_keeps_its_own_part(wire: SmtpWire) -> None:
+@pytest.mark.parametrize("extensions", [("PIPELINING",), ("PIPELINING", "CHUNKING")])
+def test_many_letters_share_a_session_and_each_keeps_its_own_part(wire: SmtpWire, extensions: tuple[str, ...]) -> None:
     sessions: list[Guest] = []
 
     def serve(guest: Guest) -> None:
         sessions.append(guest)
-        polite(guest, "PIPELINING")
+        polite(guest, *extensions)
 
     with serving(serve) as port:
         carried = carry(wire, port, (mail(f"r{number}@example.net") for number in range(5)))
@@ -213,6 +222,21 @@ def test_a_connection_reset_after_the_dot_is_in_doubt(wire: SmtpWire) -> None:
         (carried,) = carry(wire, port, iter([mail("bob@example.net", "nobody@example.net")]))
     assert [verdict.fate for verdict in carried.verdicts] == [Fate.UNKNOWN, Fate.REFUSED]
     assert "C: QUIT" not in lines(carried)
+
+
+def test_a_connection_reset_behind_a_chunk_is_in_doubt(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "PIPELINING", "CHUNKING")
+        line = b""
+        while not line.startswith(b"BDAT"):
+            line = guest.hear()
+        guest.hear_octets(len(LETTER))
+        guest.reset()
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail()]))
+    assert [verdict.fate for verdict in carried.verdicts] == [Fate.UNKNOWN]
 
 
 def test_a_letter_that_the_kernel_never_took_whole_is_not_in_doubt(wire: SmtpWire) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from postroom.delivery.bounces import cause_of
-from postroom.smtp.commands import Command, Content, Greeting, NoContent
+from postroom.smtp.commands import Bdat, Command, Content, Greeting, NoContent
 from postroom.smtp.dialogue import Failure, Flight, Heard, Mail, Session
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
 from postroom.smtp.security import Credentials, Security
@@ -59,6 +59,7 @@ class Script:
             tuple(self.head.get("to", ["bob@example.net"])),
             LETTER,
             smtputf8="smtputf8" in self.head,
+            marked="hold" in self.head,
         )
         return [mail] * int(self.one("letters", "1"))
 
@@ -133,6 +134,8 @@ class Player:
 
 
 def _said(command: Command) -> str:
+    if isinstance(command, Bdat):
+        return f"BDAT {len(command.octets)} LAST (letter)"
     if isinstance(command, Content):
         return "(letter)"
     return "." if isinstance(command, NoContent) else command.line()

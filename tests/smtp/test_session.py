@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.smtp.commands import AuthPlain, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
+from postroom.smtp.commands import AuthPlain, Bdat, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
 from postroom.smtp.dialogue import Failure, Flight, Heard, Mail, Session
 from postroom.smtp.reply import Capabilities, Reply
 from postroom.smtp.security import Credentials, Security
@@ -50,16 +50,17 @@ class Wayward:
         return Heard(tuple(replies), Lost("gone", self.data.draw(st.booleans())) if self.gone else None)
 
 
-@given(st.data(), st.booleans())
-def test_no_verdict_is_better_than_what_was_heard(data: st.DataObject, pipelining: bool) -> None:
+@given(st.data(), st.sampled_from([(), ("PIPELINING",), ("PIPELINING", "CHUNKING"), ("CHUNKING",)]))
+def test_no_verdict_is_better_than_what_was_heard(data: st.DataObject, offered: tuple[str, ...]) -> None:
     server = Wayward(data)
     session = Session("client.example.org")
-    session.can = Capabilities({"PIPELINING": ""} if pipelining else {})
+    session.can = Capabilities(dict.fromkeys(offered, ""))
     verdicts: tuple[Verdict, ...] = server.drive(session.transaction(LETTER))
 
     assert [verdict.recipient for verdict in verdicts] == list(RECIPIENTS)
     heard = {command.address: reply for command, reply in server.said if isinstance(command, RcptTo)}
-    final = [reply for command, reply in server.said if isinstance(command, Content)]
+    finals = [reply for command, reply in server.said if isinstance(command, Content)]
+    final = finals[-1:]  # the last of two where BDAT wasn't understood
     for verdict in verdicts:
         rcpt = heard.get(verdict.recipient)
         if verdict.fate is Fate.ACCEPTED:
@@ -72,7 +73,8 @@ def test_no_verdict_is_better_than_what_was_heard(data: st.DataObject, pipelinin
             assert verdict.reply.permanent
         if verdict.fate is Fate.UNKNOWN:
             assert final == [None]
-    assert len(final) <= 1
+    assert len(finals) <= (2 if "CHUNKING" in offered else 1)
+    assert all(reply is not None and not reply.positive for reply in finals[:-1])
 
 
 @given(st.data())
@@ -124,6 +126,18 @@ def test_credentials_are_in_no_repr_and_no_transcript() -> None:
     command = AuthPlain("alice", "open sesame")
     assert "sesame" not in repr(command) + command.shown()
     assert "sesame" not in repr(Credentials("alice", "open sesame"))
+
+
+def test_a_chunk_goes_out_as_it_is() -> None:
+    assert Bdat(b"a\r\n.\r\n").encode() == b"BDAT 6 LAST\r\na\r\n.\r\n"
+    assert "BDAT 6 LAST (6 octets, sha256" in Bdat(b"a\r\n.\r\n").shown()
+
+
+def test_a_large_letter_is_not_wasted_on_a_refusal() -> None:
+    session = Session("client.example.org")
+    session.can = Capabilities({"PIPELINING": "", "CHUNKING": ""})
+    large = Mail("a@example.org", ("b@example.net",), b"x" * 70 + b"\r\n" * 40_000)
+    assert not any(isinstance(command, Content) for command in next(session.transaction(large)))
 
 
 @pytest.mark.parametrize(

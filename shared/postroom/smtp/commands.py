@@ -155,6 +155,18 @@ class Content(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Bdat(Content):
+    """The letter as one chunk, which is the last (RFC 3030 §2): as it is, without stuffed dots and a final one."""
+
+    def encode(self) -> bytes:
+        return b"BDAT %d LAST\r\n%b" % (len(self.octets), self.octets)
+
+    def shown(self) -> str:
+        digest = hashlib.sha256(self.octets).hexdigest()
+        return f"BDAT {len(self.octets)} LAST ({len(self.octets)} octets, sha256 {digest})"
+
+
+@dataclass(frozen=True, slots=True)
 class NoContent(Command):
     """The lone dot that a server gets which says 354 though it refused every recipient (RFC 2920 §3.1)."""
 

@@ -2,7 +2,8 @@
 
 `introduce`, `transaction` and `farewell` yield flights: commands to be written at once, each of which gets
 one reply. They are sent what was `Heard` in answer. A flight holds more than one command only where the
-server offers PIPELINING (RFC 2920), in the EHLO after TLS if there is TLS.
+server offers PIPELINING (RFC 2920), in the EHLO after TLS if there is TLS. Where it offers CHUNKING too (RFC 3030),
+envelope and letter make one flight: one round trip a letter.
 
     session = Session("mx.example.org", Security.OPPORTUNISTIC)
     failure = yield from session.introduce()
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from postroom.smtp.commands import (
     AuthPlain,
+    Bdat,
     Command,
     Content,
     Data,
@@ -66,6 +68,17 @@ class Failure:
 
 Flight = tuple[Command, ...]
 
+LARGEST_FLIGHT = 64 * 1024
+"""Octets of a letter that goes in one flight with its envelope: a larger one would be wasted on a refusal."""
+
+MOST_REFUSALS = 3
+"""Transactions in a row refused for every recipient, after which the envelope is asked about first.
+
+A server counts each refused command as an error, the letter behind a refused envelope too, and hangs up at its limit.
+"""
+
+_NOT_UNDERSTOOD = frozenset({500, 501, 502, 503, 504})
+
 
 class Session:
     """What one side of a session knows. It outlives a transaction and carries many, one after another."""
@@ -91,6 +104,8 @@ class Session:
         self.open = True
         self._unclean = False
         self._content_said = False
+        self._refusals = 0  # transactions in a row in which every recipient was refused
+        self._no_chunks = False  # the server didn't understand BDAT, though it offered it
 
     # The three parts of a session.
 
@@ -107,21 +122,16 @@ class Session:
         return failure
 
     def transaction(self, mail: Mail) -> Generator[Flight, Heard, tuple[Verdict, ...]]:
-        """MAIL, RCPT for each recipient, DATA and the letter; the verdict on each recipient."""
+        """MAIL, RCPT for each recipient, and the letter; the verdict on each recipient."""
         refusal = self._cannot_carry(mail)
         if refusal is not None:
             return tuple(replace(refusal, recipient=each) for each in mail.recipients)
-        envelope = (
-            *((Rset(),) if self._unclean else ()),
-            MailFrom(mail.sender, self._mail_parameters(mail)),
-            *(RcptTo(recipient) for recipient in mail.recipients),
-            Data(),
-        )
-        self._unclean, self._content_said = True, False
-        heard = yield from self._say(envelope)
-        answers = self._envelope_answers(envelope, heard)
-        if answers.data is not None and answers.data.code == 354:
-            answers = yield from self._hand_over(mail, answers)
+        answers = yield from (self._at_once(mail) if self._in_one_flight(mail) else self._envelope_first(mail))
+        if answers.chunked and self._is_not_understood(answers):
+            # Nobody has the letter, and the session is in step: the other way, in the same session.
+            self._no_chunks = True
+            answers = yield from self._envelope_first(mail)
+        self._refusals = 0 if answers.someone_was_accepted or answers.lost else self._refusals + 1
         verdicts = judge(mail.recipients, answers, first=self.carried == 0)
         if answers.final is not None:
             self.carried += 1
@@ -217,6 +227,48 @@ class Session:
                 return Heard(tuple(replies), heard.lost)
         return Heard(tuple(replies))
 
+    def _in_one_flight(self, mail: Mail) -> bool:
+        """Whether the letter goes with its envelope.
+
+        Not where its end is to be marked: that is done once somebody was accepted, and leaves the least in doubt.
+        """
+        offered = "PIPELINING" in self.can and "CHUNKING" in self.can and not self._no_chunks
+        return offered and not mail.marked and len(mail.octets) <= LARGEST_FLIGHT and self._refusals < MOST_REFUSALS
+
+    def _envelope(self, mail: Mail) -> Flight:
+        return (
+            *((Rset(),) if self._unclean else ()),
+            MailFrom(mail.sender, self._mail_parameters(mail)),
+            *(RcptTo(recipient) for recipient in mail.recipients),
+        )
+
+    def _at_once(self, mail: Mail) -> Generator[Flight, Heard, Answers]:
+        """Envelope and letter in one flight (RFC 3030 §4.2)."""
+        flight = (*self._envelope(mail), Bdat(mail.octets))
+        self._unclean = self._content_said = True
+        heard = self._noted((yield flight))
+        answers = self._envelope_answers(flight, heard)
+        final = heard.replies[-1] if len(heard.replies) == len(flight) else None
+        # RFC 3030 §2: after a chunk that was refused, RSET must be said.
+        self._unclean = final is None or not final.positive
+        if final is not None and final.positive and not answers.someone_was_accepted:
+            self.open = False  # it took a letter for nobody: replies and commands are out of step
+        return replace(answers, final=final, content_sent=True, chunked=True)
+
+    def _is_not_understood(self, answers: Answers) -> bool:
+        final = answers.final
+        return self.open and answers.someone_was_accepted and final is not None and final.code in _NOT_UNDERSTOOD
+
+    def _envelope_first(self, mail: Mail) -> Generator[Flight, Heard, Answers]:
+        """The letter once the server is ready for it (RFC 5321 §3.3)."""
+        envelope = (*self._envelope(mail), Data())
+        self._unclean, self._content_said = True, False
+        heard = yield from self._say(envelope)
+        answers = self._envelope_answers(envelope, heard)
+        if answers.data is not None and answers.data.code == 354:
+            answers = yield from self._hand_over(mail, answers)
+        return answers
+
     def _envelope_answers(self, envelope: Flight, heard: Heard) -> Answers:
         mail: Reply | None = None
         data: Reply | None = None
@@ -229,14 +281,15 @@ class Session:
                     recipients.append(reply)
                 case Data():
                     data = reply
+                case Bdat():
+                    pass
                 case _ if not reply.positive:  # RSET refused: finish what is under way, begin nothing new
                     self.open = False
         # One by one, DATA isn't said where nobody was accepted, so its reply can't be a recipient's.
         return Answers(mail, tuple(recipients), data, lost=heard.lost)
 
     def _hand_over(self, mail: Mail, answers: Answers) -> Generator[Flight, Heard, Answers]:
-        wanted = any(reply is not None and reply.positive for reply in answers.recipients)
-        wanted = wanted and answers.mail is not None and answers.mail.positive
+        wanted = answers.someone_was_accepted and answers.mail is not None and answers.mail.positive
         self._content_said = wanted
         heard = self._noted((yield (Content(mail.octets) if wanted else NoContent(),)))
         final = heard.replies[0] if heard.replies else None

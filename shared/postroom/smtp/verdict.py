@@ -51,6 +51,11 @@ class Answers:
     final: Reply | None = None
     lost: Lost | None = None
     content_sent: bool = False  # the letter's octets were part of the last flight
+    chunked: bool = False  # they went with the envelope, in one flight
+
+    @property
+    def someone_was_accepted(self) -> bool:
+        return any(reply is not None and reply.positive for reply in self.recipients)
 
 
 _TOO_MANY = re.compile(r"too many|limit", re.IGNORECASE)
@@ -59,17 +64,16 @@ _TOO_MANY = re.compile(r"too many|limit", re.IGNORECASE)
 def judge(recipients: tuple[str, ...], answers: Answers, *, first: bool) -> tuple[Verdict, ...]:
     """The verdict on each of `recipients`; `first` tells that the session had carried no letter before."""
     padded = answers.recipients + (None,) * (len(recipients) - len(answers.recipients))
-    someone_was_accepted = any(reply is not None and reply.positive for reply in padded)
     return tuple(
-        _judge_one(recipient, reply, answers, first=first, someone_was_accepted=someone_was_accepted)
-        for recipient, reply in zip(recipients, padded, strict=True)
+        _judge_one(recipient, reply, answers, first=first) for recipient, reply in zip(recipients, padded, strict=True)
     )
 
 
-def _judge_one(
-    recipient: str, rcpt: Reply | None, answers: Answers, *, first: bool, someone_was_accepted: bool
-) -> Verdict:
+def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: bool) -> Verdict:
     mail, final = answers.mail, answers.final
+    # A server that takes the letter for somebody has it, whatever else it said: a second copy would be a lie.
+    if final is not None and final.positive and rcpt is not None and rcpt.positive:
+        return Verdict(recipient, Fate.ACCEPTED, final)
     # MAIL refused: that reply counts for everyone. A 421 after earlier letters ends the session, not the letter.
     if mail is not None and not mail.positive:
         if mail.code == 421 and not first:
@@ -77,7 +81,7 @@ def _judge_one(
         return Verdict(recipient, _fate_of(mail), mail)
     # RCPT refused: the recipient's own reply. RFC 5321 §4.5.3.1.10: too many at once, so the rest goes again.
     if rcpt is not None and not rcpt.positive:
-        if someone_was_accepted and rcpt.code in (452, 552) and _too_many(rcpt):
+        if answers.someone_was_accepted and rcpt.code in (452, 552) and _too_many(rcpt):
             return Verdict(recipient, Fate.NOT_ATTEMPTED, rcpt)
         return Verdict(recipient, _fate_of(rcpt), rcpt)
     # RCPT accepted: the reply to the final dot decides, or the one to DATA where it never came to a dot.
@@ -95,13 +99,12 @@ def _judge_one(
 
 def _in_doubt(rcpt: Reply | None, answers: Answers) -> bool:
     """Whether the server may have taken the letter although we never heard so."""
-    return (
-        answers.content_sent
-        and answers.lost is not None
-        and answers.lost.handed_over
-        and answers.data is not None
-        and rcpt is not None
-    )
+    if not answers.content_sent or answers.lost is None or not answers.lost.handed_over:
+        return False
+    if answers.chunked:
+        # No answer at all is no proof that it read nothing, but who said goodbye takes no letter any more.
+        return not any(reply is not None and reply.code == 421 for reply in answers.recipients)
+    return answers.data is not None and rcpt is not None
 
 
 def _fate_of(reply: Reply) -> Fate:
