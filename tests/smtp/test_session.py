@@ -128,6 +128,25 @@ def test_credentials_are_in_no_repr_and_no_transcript() -> None:
     assert "sesame" not in repr(Credentials("alice", "open sesame"))
 
 
+def test_no_transaction_has_more_recipients_than_every_server_takes() -> None:
+    session = Session("client.example.org")
+    session.can = Capabilities({"PIPELINING": "", "CHUNKING": ""})
+    everybody = tuple(f"r{number}@example.net" for number in range(250))
+    dialogue = session.transaction(Mail("a@example.org", everybody, b"Subject: x\r\n\r\nx\r\n"))
+    asked: list[int] = []
+    flight = next(dialogue)
+    verdicts: tuple[Verdict, ...] = ()
+    while not verdicts:
+        asked.append(sum(isinstance(command, RcptTo) for command in flight))
+        try:
+            flight = dialogue.send(Heard(tuple(Reply(250, ("ok",)) for _ in flight)))
+        except StopIteration as end:
+            verdicts = end.value
+    assert asked == [100, 100, 50]
+    assert [verdict.recipient for verdict in verdicts] == list(everybody)
+    assert {verdict.fate for verdict in verdicts} == {Fate.ACCEPTED}
+
+
 def test_a_chunk_goes_out_as_it_is() -> None:
     assert Bdat(b"a\r\n.\r\n").encode() == b"BDAT 6 LAST\r\na\r\n.\r\n"
     assert "BDAT 6 LAST (6 octets, sha256" in Bdat(b"a\r\n.\r\n").shown()

@@ -68,6 +68,9 @@ class Failure:
 
 Flight = tuple[Command, ...]
 
+MOST_RECIPIENTS = 100
+"""Of one transaction: a server must take so many (RFC 5321 §4.5.3.1.8)."""
+
 LARGEST_FLIGHT = 64 * 1024
 """Octets of a letter that goes in one flight with its envelope: a larger one would be wasted on a refusal."""
 
@@ -122,10 +125,27 @@ class Session:
         return failure
 
     def transaction(self, mail: Mail) -> Generator[Flight, Heard, tuple[Verdict, ...]]:
-        """MAIL, RCPT for each recipient, and the letter; the verdict on each recipient."""
+        """MAIL, RCPT for each recipient, and the letter; the verdict on each recipient.
+
+        Where there are more recipients than one transaction takes, the rest has another at once, as long as each
+        gets the letter to somebody (RFC 5321 §4.5.3.1.10).
+        """
         refusal = self._cannot_carry(mail)
         if refusal is not None:
             return tuple(replace(refusal, recipient=each) for each in mail.recipients)
+        verdicts: dict[str, Verdict] = {}
+        left = mail.recipients
+        while left:
+            part, left = left[:MOST_RECIPIENTS], left[MOST_RECIPIENTS:]
+            judged = yield from self._one_transaction(replace(mail, recipients=part))
+            verdicts |= {verdict.recipient: verdict for verdict in judged}
+            if not self.open or not any(verdict.fate is Fate.ACCEPTED for verdict in judged):
+                break
+            left = (*(verdict.recipient for verdict in judged if verdict.fate is Fate.NOT_ATTEMPTED), *left)
+        unasked = Verdict("", Fate.NOT_ATTEMPTED, note="The server took no more recipients for now")
+        return tuple(verdicts.get(each, replace(unasked, recipient=each)) for each in mail.recipients)
+
+    def _one_transaction(self, mail: Mail) -> Generator[Flight, Heard, tuple[Verdict, ...]]:
         answers = yield from (self._at_once(mail) if self._in_one_flight(mail) else self._envelope_first(mail))
         if answers.chunked and self._is_not_understood(answers):
             # Nobody has the letter, and the session is in step: the other way, in the same session.
