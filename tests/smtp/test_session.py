@@ -147,6 +147,17 @@ def test_no_transaction_has_more_recipients_than_every_server_takes() -> None:
     assert {verdict.fate for verdict in verdicts} == {Fate.ACCEPTED}
 
 
+def test_what_breaks_off_behind_a_letter_that_was_said_leaves_doubt_for_everybody() -> None:
+    session = Session("client.example.org")
+    session.can = Capabilities({"PIPELINING": "", "LIMITS": "RCPTMAX=1"})
+    mail = Mail("a@example.org", ("b@example.net", "c@example.net"), b"Subject: x\r\n\r\nx\r\n")
+    dialogue = session.transaction(mail)
+    next(dialogue)
+    dialogue.send(Heard((Reply(250, ("ok",)), Reply(250, ("ok",)), Reply(354, ("go on",)))))
+    dialogue.send(Heard((Reply(250, ("taken",)),)))  # the second transaction begins, and our own code fails
+    assert {verdict.fate for verdict in session.broken_off(mail, "postroom itself failed")} == {Fate.UNKNOWN}
+
+
 def test_a_chunk_goes_out_as_it_is() -> None:
     assert Bdat(b"a\r\n.\r\n").encode() == b"BDAT 6 LAST\r\na\r\n.\r\n"
     assert "BDAT 6 LAST (6 octets, sha256" in Bdat(b"a\r\n.\r\n").shown()

@@ -80,8 +80,6 @@ MOST_REFUSALS = 3
 A server counts each refused command as an error, the letter behind a refused envelope too, and hangs up at its limit.
 """
 
-_NOT_UNDERSTOOD = frozenset({500, 501, 502, 503, 504})
-
 
 class Session:
     """What one side of a session knows. It outlives a transaction and carries many, one after another."""
@@ -107,6 +105,7 @@ class Session:
         self.open = True
         self._unclean = False
         self._content_said = False
+        self._begun = 0  # transactions
         self._refusals = 0  # transactions in a row in which every recipient was refused
         self._no_chunks = False  # the server didn't understand BDAT, though it offered it
 
@@ -133,10 +132,12 @@ class Session:
         refusal = self._cannot_carry(mail)
         if refusal is not None:
             return tuple(replace(refusal, recipient=each) for each in mail.recipients)
+        self._content_said = False
         verdicts: dict[str, Verdict] = {}
         left = mail.recipients
+        most = min(MOST_RECIPIENTS, self.can.limit("RCPTMAX") or MOST_RECIPIENTS)
         while left:
-            part, left = left[:MOST_RECIPIENTS], left[MOST_RECIPIENTS:]
+            part, left = left[:most], left[most:]
             judged = yield from self._one_transaction(replace(mail, recipients=part))
             verdicts |= {verdict.recipient: verdict for verdict in judged}
             if not self.open or not any(verdict.fate is Fate.ACCEPTED for verdict in judged):
@@ -147,7 +148,7 @@ class Session:
 
     def _one_transaction(self, mail: Mail) -> Generator[Flight, Heard, tuple[Verdict, ...]]:
         answers = yield from (self._at_once(mail) if self._in_one_flight(mail) else self._envelope_first(mail))
-        if answers.chunked and self._is_not_understood(answers):
+        if answers.chunk_not_understood and answers.someone_was_accepted and self.open and not self._is_full:
             # Nobody has the letter, and the session is in step: the other way, in the same session.
             self._no_chunks = True
             answers = yield from self._envelope_first(mail)
@@ -155,6 +156,8 @@ class Session:
         verdicts = judge(mail.recipients, answers, first=self.carried == 0)
         if answers.final is not None:
             self.carried += 1
+        if self._is_full:
+            self.open = False
         return verdicts
 
     def broken_off(self, mail: Mail, why: str) -> tuple[Verdict, ...]:
@@ -265,7 +268,8 @@ class Session:
     def _at_once(self, mail: Mail) -> Generator[Flight, Heard, Answers]:
         """Envelope and letter in one flight (RFC 3030 §4.2)."""
         flight = (*self._envelope(mail), Bdat(mail.octets))
-        self._unclean = self._content_said = True
+        self._begin()
+        self._content_said = True
         heard = self._noted((yield flight))
         answers = self._envelope_answers(flight, heard)
         final = heard.replies[-1] if len(heard.replies) == len(flight) else None
@@ -275,14 +279,20 @@ class Session:
             self.open = False  # it took a letter for nobody: replies and commands are out of step
         return replace(answers, final=final, content_sent=True, chunked=True)
 
-    def _is_not_understood(self, answers: Answers) -> bool:
-        final = answers.final
-        return self.open and answers.someone_was_accepted and final is not None and final.code in _NOT_UNDERSTOOD
+    def _begin(self) -> None:
+        """A transaction is begun; after as many as the server takes in a session none follows (RFC 9422 §4.1)."""
+        self._unclean = True
+        self._begun += 1
+
+    @property
+    def _is_full(self) -> bool:
+        most = self.can.limit("MAILMAX")
+        return most is not None and self._begun >= most
 
     def _envelope_first(self, mail: Mail) -> Generator[Flight, Heard, Answers]:
         """The letter once the server is ready for it (RFC 5321 §3.3)."""
         envelope = (*self._envelope(mail), Data())
-        self._unclean, self._content_said = True, False
+        self._begin()
         heard = yield from self._say(envelope)
         answers = self._envelope_answers(envelope, heard)
         if answers.data is not None and answers.data.code == 354:
@@ -310,7 +320,7 @@ class Session:
 
     def _hand_over(self, mail: Mail, answers: Answers) -> Generator[Flight, Heard, Answers]:
         wanted = answers.someone_was_accepted and answers.mail is not None and answers.mail.positive
-        self._content_said = wanted
+        self._content_said = self._content_said or wanted
         heard = self._noted((yield (Content(mail.octets) if wanted else NoContent(),)))
         final = heard.replies[0] if heard.replies else None
         self._unclean = final is None

@@ -142,6 +142,14 @@ class Capabilities:
             return None
         return int(limit) or None
 
+    def limit(self, name: str) -> int | None:
+        """A limit of the server's by its name, 1 or more, such as RCPTMAX or MAILMAX (RFC 9422 §4), or None."""
+        for pair in self.offered.get("LIMITS", "").upper().split():
+            key, _, value = pair.partition("=")
+            if key == name and value.isascii() and value.isdigit() and len(value) <= 6:  # RFC 9422 §3: six digits
+                return int(value) or None
+        return None
+
     @property
     def auth(self) -> frozenset[str]:
         return frozenset(self.offered.get("AUTH", "").upper().split())

@@ -54,6 +54,11 @@ class Answers:
     chunked: bool = False  # they went with the envelope, in one flight
 
     @property
+    def chunk_not_understood(self) -> bool:
+        """Whether the server didn't know BDAT: that says nothing of the letter, nor of anybody it is for."""
+        return self.chunked and self.final is not None and self.final.code in (500, 501, 502, 503, 504)
+
+    @property
     def someone_was_accepted(self) -> bool:
         return any(reply is not None and reply.positive for reply in self.recipients)
 
@@ -86,7 +91,7 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
         return Verdict(recipient, _fate_of(rcpt), rcpt)
     # RCPT accepted: the reply to the final dot decides, or the one to DATA where it never came to a dot.
     if final is not None:
-        return Verdict(recipient, _fate_of(final), final)
+        return Verdict(recipient, Fate.DEFERRED if answers.chunk_not_understood else _fate_of(final), final)
     if answers.data is not None and answers.data.code != 354:
         return Verdict(recipient, _refusal_of(answers.data), answers.data)
     why = answers.lost.why if answers.lost else "the server never answered"
