@@ -22,7 +22,7 @@ from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
-from postroom.ports import Carried, Found, Schedule, Submissions, Unavailable, Wire
+from postroom.ports import Carried, Found, Schedule, Unavailable, Wire
 from postroom.smtp.dialogue import Mail
 from postroom.smtp.transcript import bounded, escaped
 from postroom.smtp.verdict import Fate, Verdict
@@ -43,7 +43,6 @@ class _Opened:
 class Deliver:
     """Carries the parcels of a task. Raises `Unavailable` where an outcome could not be recorded."""
 
-    submissions: Submissions
     claims: Claims
     schedule: Schedule
     destination: Callable[[DeliveryTask], Target | Verdict]
@@ -103,9 +102,9 @@ class Deliver:
                 settled(mail, Carried(verdicts=verdicts, note=target.note))
         if trouble:
             raise trouble[0]
-        left = tuple(replace(ref, generation=ref.generation + 1) for ref in refs)
+        left = tuple(refs)
         if left:
-            self.schedule.put(replace(task, parcels=left), self.clock())
+            self.schedule.put(replace(task, parcels=left).again(), self.clock())
 
     # Claiming.
 
@@ -114,7 +113,7 @@ class Deliver:
         letters: list[Outgoing] = []
 
         def frank(found: Found) -> Franking | None:
-            letters.append(Outgoing.of(found, self.submissions, self.signing))
+            letters.append(Outgoing.of(found, self.claims.submissions, self.signing))
             return letters[-1].franking
 
         now = self.clock()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from dataclasses import asdict
 from datetime import timedelta
 
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.status import Outcome
+from postroom.sweep import Swept
 
 
 def tell(attempt: Attempt) -> None:
@@ -36,6 +38,14 @@ def note(message: str, **told: object) -> None:
     """What was done, on standard output."""
     sys.stdout.write(json.dumps({"severity": "INFO", "message": message, **told}) + "\n")
     sys.stdout.flush()
+
+
+def tell_swept(swept: Swept) -> dict[str, object]:
+    """What a sweep did, as its timer is answered; an operator is told where it found something."""
+    told: dict[str, object] = asdict(swept)
+    if swept.put_back or not swept.caught_up:
+        note("the sweep found what was stranded", **told)
+    return told
 
 
 def complain(error: Exception, severity: str = "ERROR", **told: object) -> None:

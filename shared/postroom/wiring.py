@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from postroom.accept import Accept, deployment_secret
 from postroom.claims import Claims
+from postroom.clouds.clock import now
 from postroom.deliver import Deliver
 from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from postroom.clouds.aws.clients import Clients as AwsClients
-    from postroom.clouds.gcp.clients import Clients as GcpClients
+    from postroom.clouds.aws.events import Handler
     from postroom.clouds.local.invocation import Dispatcher
     from postroom.clouds.local.timer import Timer
     from postroom.clouds.push import Endpoint, Proof
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MINUTE = timedelta(minutes=1)
-
-Handler = Callable[[Any, Any], Any]
-"""What Lambda calls with an event and its context."""
 
 
 class Home(NamedTuple):
@@ -48,10 +46,6 @@ class Home(NamedTuple):
     schedule: Schedule
     directory: Directory
     holders: Holders | None = None
-
-
-def clock() -> datetime:
-    return datetime.now(UTC)
 
 
 def prepare(settings: Settings) -> Settings:
@@ -99,29 +93,23 @@ def _one_machine(settings: Settings) -> Home:
 
 
 def _google_cloud(settings: Settings) -> Home:
+    from postroom.clouds.gcp.clients import Clients
     from postroom.clouds.gcp.directory import FirestoreDirectory
     from postroom.clouds.gcp.schedule import CloudTasksSchedule
     from postroom.clouds.gcp.submissions import FirestoreSubmissions
 
-    clients = _gcp_clients(settings)
+    clients = Clients(settings.project or "", settings.database, tasks_endpoint=settings.tasks_endpoint)
     schedule = CloudTasksSchedule(
         clients,
         queues=lambda traffic_class: f"{settings.queues}{traffic_class}",
         url=settings.deliver_url or "",
         service_account=settings.invoker or "",
         audience=settings.deliver_url or "",
-        clock=clock,
+        clock=now,
         # Cloud Tasks wants 15 s at least and 30 min at most.
         dispatch_deadline=min(max(settings.function_timeout + margin(settings), MINUTE / 4), 30 * MINUTE),
     )
     return Home(FirestoreSubmissions(clients, settings.bucket or ""), schedule, FirestoreDirectory(clients))
-
-
-@cache
-def _gcp_clients(settings: Settings) -> GcpClients:
-    from postroom.clouds.gcp.clients import Clients
-
-    return Clients(settings.project or "", settings.database, tasks_endpoint=settings.tasks_endpoint)
 
 
 def _aws(settings: Settings) -> Home:
@@ -135,7 +123,7 @@ def _aws(settings: Settings) -> Home:
         lambda traffic_class: f"{settings.queues}{traffic_class}",
         scheduler_role_arn=settings.scheduler_role or "",
         scheduler_group=settings.scheduler_group or "",
-        clock=clock,
+        clock=now,
     )
     return Home(DynamoSubmissions(clients, table, settings.bucket or ""), schedule, DynamoDirectory(clients, table))
 
@@ -147,8 +135,9 @@ def _aws_clients() -> AwsClients:
     return Clients()
 
 
+@cache
 def remembered(settings: Settings) -> Directory:
-    """The directory, seen through a short memory."""
+    """The directory, seen through a short memory: one of the process."""
     return Remembered(home(settings).directory, settings.cache.total_seconds(), time.monotonic)
 
 
@@ -165,7 +154,7 @@ def accepting(settings: Settings) -> Accept:
         schedule=schedule,
         directory=directory,
         routes=settings.routes,
-        clock=clock,
+        clock=now,
         randomness=os.urandom,
         secret=cache(lambda: deployment_secret(directory, os.urandom)),
         any_sender=settings.verified_senders == "any",
@@ -195,7 +184,6 @@ def delivering(settings: Settings) -> Deliver:
         ca_file=settings.ca_file,
     )
     return Deliver(
-        submissions=submissions,
         claims=Claims(submissions=submissions, holders=holders),
         schedule=schedule,
         destination=Destinations(
@@ -207,7 +195,7 @@ def delivering(settings: Settings) -> Deliver:
         wire=SmtpWire(reach, Background()),
         policy=settings.retry_policy,
         signing=signing(remembered(settings), settings.seal_private),
-        clock=clock,
+        clock=now,
         monotonic=time.monotonic,
         pause=time.sleep,
         holder=str(uuid4()),
@@ -227,7 +215,7 @@ def submit_app(settings: Settings) -> Flask:
         submissions=submissions,
         directory=remembered(settings),
         bootstrap_key=settings.bootstrap_key,
-        clock=clock,
+        clock=now,
         healthy=lambda: home_answers(submissions),
     )
 
@@ -244,7 +232,7 @@ def sweeping(settings: Settings) -> Sweep:
         submissions=submissions,
         schedule=schedule,
         directory=directory,
-        clock=clock,
+        clock=now,
         monotonic=time.monotonic,
         identify=lambda: str(uuid4()),
         after=settings.sweep_after,
@@ -285,7 +273,7 @@ def sweep_function(settings: Settings) -> tuple[Endpoint, Handler]:
     if settings.cloud == "aws":
         from postroom.clouds.aws.invocation import sweep_handler
 
-        return _not_here(settings), sweep_handler(sweep, home(settings).schedule, clock)
+        return _not_here(settings), sweep_handler(sweep, home(settings).schedule, now)
     from postroom.clouds.push import timer_endpoint
 
     return timer_endpoint(sweep, _proof(settings, settings.sweep_url)), _not_here(settings)

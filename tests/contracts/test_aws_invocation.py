@@ -237,10 +237,10 @@ class Kept:
         self.put_at.append((task, not_before))
 
     def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"dead letters are put one by one: {tasks}")
 
     def cancel(self, task: DeliveryTask) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"nobody takes a dead letter back: {task}")
 
 
 @pytest.mark.parametrize("timer", [TIMER, SCHEDULED])

@@ -21,6 +21,7 @@ from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.directory import DynamoDirectory
 from postroom.clouds.aws.letters import INLINE, StoredLetter
 from postroom.clouds.aws.submissions import DynamoSubmissions
+from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.ports import Cursor, Unavailable
 from tests.contracts.samples import LETTER, NOON, attempt, claimed, deferred, delivered, lease, ref, submission
@@ -96,18 +97,23 @@ def test_a_claim_whose_answer_was_lost_is_ours(
     assert claims.settle(delivered(mine), attempt(mine)), "and the version that it was told of is the stored one"
 
 
-def test_a_settlement_with_an_attempt_of_its_own_whose_answer_was_lost_is_done_once(
-    deployment: Deployment, submissions: DynamoSubmissions, claims: Claims
-) -> None:
+def claimed_again(submissions: DynamoSubmissions, claims: Claims) -> Parcel:
+    """A parcel under its second claim, whose attempt will be an item of its own."""
     stored = submissions.create(submission(), LETTER)
     first = claimed(claims.claim(ref(stored), lease(), lambda _: None)).parcel
     later = deferred(first, NOON)
     assert claims.settle(later, attempt(first))
-    second = claimed(claims.claim(ref(later), lease(), lambda _: None)).parcel
+    return claimed(claims.claim(ref(later), lease(), lambda _: None)).parcel
+
+
+def test_a_settlement_with_an_attempt_of_its_own_whose_answer_was_lost_is_done_once(
+    deployment: Deployment, submissions: DynamoSubmissions, claims: Claims
+) -> None:
+    second = claimed_again(submissions, claims)
     with losing_the_answer(deployment, "TransactWriteItems") as tries:
         assert claims.settle(delivered(second), attempt(second))
     assert len(tries) == 2
-    assert len(submissions.attempts(stored.id, Cursor()).items) == 2
+    assert len(submissions.attempts(second.submission, Cursor()).items) == 2
 
 
 @pytest.mark.parametrize("destinations", [("a.example",), ("a.example", "b.example")])
@@ -196,18 +202,14 @@ def test_a_write_that_another_got_in_the_way_of_is_repeated_for_a_while(
 def test_a_transaction_that_another_got_in_the_way_of_is_repeated_for_a_while(
     deployment: Deployment, submissions: DynamoSubmissions, claims: Claims
 ) -> None:
-    stored = submissions.create(submission(), LETTER)
-    first = claimed(claims.claim(ref(stored), lease(), lambda _: None)).parcel
-    later = deferred(first, NOON)
-    assert claims.settle(later, attempt(first))
-    second = claimed(claims.claim(ref(later), lease(), lambda _: None)).parcel
+    second = claimed_again(submissions, claims)
     settled = delivered(second), attempt(second)
     with conflicting(deployment, "TransactWriteItems", TOGETHER, 100), pytest.raises(Unavailable, match="other writes"):
         claims.settle(*settled)
-    assert len(submissions.attempts(stored.id, Cursor()).items) == 1
+    assert len(submissions.attempts(second.submission, Cursor()).items) == 1
     with conflicting(deployment, "TransactWriteItems", TOGETHER, 2):
         assert claims.settle(*settled)
-    assert len(submissions.attempts(stored.id, Cursor()).items) == 2
+    assert len(submissions.attempts(second.submission, Cursor()).items) == 2
 
 
 def test_what_a_batch_of_reads_left_out_is_asked_for_again(

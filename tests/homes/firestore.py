@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from unittest.mock import patch
 from urllib.request import urlopen
 
 from postroom.house.child import end_with_parent
+from postroom.house.supervisor import free_port
 
 ROOT = Path(__file__).parents[2]
 MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
@@ -57,7 +57,7 @@ class Emulator:
     def __init__(self) -> None:
         """Start it, and wait until it answers."""
         for _ in range(3):  # somebody may take the port before it does
-            self.host = f"127.0.0.1:{_free_port()}"
+            self.host = f"127.0.0.1:{free_port('127.0.0.1')}"
             self.process = _start(self.host)
             if self._answers():
                 return
@@ -102,12 +102,6 @@ def _start(host: str) -> subprocess.Popen[bytes]:
 def child_environment() -> Mapping[str, str]:
     """The environment of a process that runs a module of the tests."""
     return {**os.environ, "PYTHONPATH": f"{ROOT / 'shared'}{os.pathsep}{ROOT}"}
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @cache

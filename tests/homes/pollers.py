@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import BoundedSemaphore, Event, Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from postroom.clouds.aws.clients import Clients
@@ -30,7 +31,25 @@ class Context:
         return 300_000
 
 
-class Poller:
+class Running(ABC):
+    """Runs in a thread while it is entered."""
+
+    def __enter__(self) -> Self:
+        self._stop = Event()
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Go on until `_stop` is set."""
+
+
+class Poller(Running):
     """Polls one queue while it is entered, with at most `at_once` batches of `batch` messages under way.
 
     `pause` are the seconds between two looks into an empty queue. What is under way in the end is waited for.
@@ -55,16 +74,6 @@ class Poller:
         self._at_once = at_once
         self._pause = pause
         self._room = BoundedSemaphore(at_once)
-        self._stop = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Poller:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         with ThreadPoolExecutor(self._at_once) as pool:
@@ -125,22 +134,12 @@ def batch(messages: list[dict[str, Any]], arn: str) -> dict[str, Any]:
     }
 
 
-class Timer:
+class Timer(Running):
     """Calls `work` every so many seconds while it is entered."""
 
     def __init__(self, work: Callable[[], object], seconds: float) -> None:
         self._work = work
         self._seconds = seconds
-        self._stop = Event()
-        self._thread = Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Timer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):

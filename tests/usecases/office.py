@@ -145,7 +145,6 @@ class UseCases:
         submissions = submissions or self.submissions
         self.holders.append(LocalHolders(self.database.folder / "locks"))
         return Deliver(
-            submissions=submissions,
             claims=Claims(submissions=submissions, holders=self.holders[-1]),
             schedule=self.schedule,
             destination=Destinations(routes=self.accept.routes, resolver=self.resolver, shuffle=lambda _: None),

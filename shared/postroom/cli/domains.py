@@ -24,7 +24,7 @@ def domains() -> None:
 @click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="a private key to sign with, PEM")
 def domains_add(variables: Variables, *, name: str, selector: str, key_file: Path | None) -> None:
     """Let letters come from a domain and sign them. Who runs this vouches for the domain being theirs."""
-    from postroom import wiring
+    from postroom.clouds.clock import now
     from postroom.domains import add_domain
 
     settings, directory = opened(variables)
@@ -36,7 +36,7 @@ def domains_add(variables: Variables, *, name: str, selector: str, key_file: Pat
             selector,
             key_file.read_bytes() if key_file else None,
             id_=uuid4(),
-            now=wiring.clock(),
+            now=now(),
         )
     except ValueError as error:
         raise click.ClickException(str(error)) from error

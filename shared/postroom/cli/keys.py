@@ -25,11 +25,11 @@ def keys_create(variables: Variables, *, name: str, permission: str, as_json: bo
     """Make an API key. It is shown once, here; only its hash is kept."""
     from uuid import uuid4
 
-    from postroom import wiring
     from postroom.account.key import ApiKey, Permission, new_token, token_hash
+    from postroom.clouds.clock import now
 
     _, directory = opened(variables)
-    key = ApiKey(str(uuid4()), name, Permission(permission), wiring.clock())
+    key = ApiKey(str(uuid4()), name, Permission(permission), now())
     token = new_token(os.urandom(32))
     directory.put("api_key", token_hash(token), key.record())
     shown = {"id": key.id, "name": name, "permission": permission, "token": token}

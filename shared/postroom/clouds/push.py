@@ -9,14 +9,13 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
 from postroom.delivery.task import DeliveryTask
-from postroom.journal import complain, note
+from postroom.journal import complain, tell_swept
 from postroom.ports import Unavailable
 from postroom.sweep import Swept
 
@@ -53,10 +52,7 @@ def timer_endpoint(sweep: Callable[[], Callable[[], Swept]], proof: Proof | None
     """The HTTP face of the sweep; `sweep` makes the use case at the first call."""
 
     def work(_: Request) -> dict[str, object]:
-        swept = sweep()()
-        if swept.put_back or not swept.caught_up:
-            note("the sweep found what was stranded", **asdict(swept))
-        return asdict(swept)
+        return tell_swept(sweep()())
 
     return _endpoint(work, proof)
 

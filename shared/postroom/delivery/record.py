@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any, NewType
 from uuid import UUID
@@ -10,6 +11,10 @@ SubmissionId = NewType("SubmissionId", str)
 
 Record = dict[str, Any]
 """A record in its stored form."""
+
+
+write_json = json.JSONEncoder(separators=(",", ":")).encode
+"""Compact JSON in ASCII: the clouds' own strings can't hold half of a surrogate pair."""
 
 
 def plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from postroom.delivery.record import SubmissionId
 
@@ -33,6 +33,10 @@ class DeliveryTask:
         """At most 64 characters of [0-9a-f]; a hint by which a home may collapse copies, never a guarantee."""
         every = "\n".join(f"{ref.submission}/{ref.number}/{ref.claim}/{ref.generation}" for ref in self.parcels)
         return hashlib.sha256(every.encode()).hexdigest()
+
+    def again(self) -> DeliveryTask:
+        """The same parcels under a name that neither this task nor its tombstone swallows."""
+        return replace(self, parcels=tuple(replace(ref, generation=ref.generation + 1) for ref in self.parcels))
 
     def body(self) -> bytes:
         parcels = [[ref.submission, ref.number, ref.claim, ref.generation] for ref in self.parcels]

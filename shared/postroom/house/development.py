@@ -15,6 +15,7 @@ from pathlib import Path
 from postroom import wiring
 from postroom.account.key import new_token
 from postroom.api import representation
+from postroom.clouds.clock import now
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.attempt import Attempt
@@ -35,7 +36,7 @@ def run(given: Mapping[str, str], *, quiet: bool) -> int:
     smtp_port = free_port("127.0.0.1")
     before = wiring.prepare(asked)
     inbox = before.data / "inbox"
-    catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, wiring.clock)
+    catch_all = CatchAllServer(inbox, "127.0.0.1", smtp_port, now)
     host, port = listening_at(before.listen)
     variables = {
         **_defaults(smtp_port, catch_all.certificate),

@@ -267,11 +267,12 @@ class Session:
 
     def _at_once(self, mail: Mail) -> Generator[Flight, Heard, Answers]:
         """Envelope and letter in one flight (RFC 3030 §4.2)."""
-        flight = (*self._envelope(mail), Bdat(mail.octets))
+        envelope = self._envelope(mail)
+        flight = (*envelope, Bdat(mail.octets))
         self._begin()
         self._content_said = True
         heard = self._noted((yield flight))
-        answers = self._envelope_answers(flight, heard)
+        answers = self._envelope_answers(envelope, heard)
         final = heard.replies[-1] if len(heard.replies) == len(flight) else None
         # RFC 3030 §2: after a chunk that was refused, RSET must be said.
         self._unclean = final is None or not final.positive
@@ -311,8 +312,6 @@ class Session:
                     recipients.append(reply)
                 case Data():
                     data = reply
-                case Bdat():
-                    pass
                 case _ if not reply.positive:  # RSET refused: finish what is under way, begin nothing new
                     self.open = False
         # One by one, DATA isn't said where nobody was accepted, so its reply can't be a recipient's.

@@ -23,18 +23,17 @@ class Attempts:
         self._table = table
         self._submissions = submissions
 
-    def riding(self, attempt: Attempt) -> bytes | None:
-        """The record of an attempt that belongs into its parcel's item, or None for any other.
+    def kept(self, partition: str, attempt: Attempt) -> tuple[Item, list[Action]]:
+        """The attributes by which an attempt rides in its parcel's item, or the write that gives it its own.
 
         There is one place in the item, so it is for the attempt of the first claim: attempts that were cut short
         before anything was said don't count, and several of them may bear the number 1.
         """
         record = packed(attempt.record())
-        return record if attempt.claim == 1 and len(record) <= RIDES else None
-
-    def write(self, partition: str, attempt: Attempt) -> Action:
-        """The write of an attempt as an item of its own."""
-        return self._table.put(key(partition, _sort(attempt)) | {"attempt": {"B": packed(attempt.record())}})
+        attributes = {"attempt": {"B": record}}
+        if attempt.claim == 1 and len(record) <= RIDES:
+            return attributes, []
+        return {}, [self._table.put(key(partition, _sort(attempt)) | attributes)]
 
     def page(self, partition: str, cursor: Cursor) -> Page[Attempt]:
         """The attempts of one submission, newest first. Raises `UnknownCursor`."""

@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Any
 
 from postroom.clouds.aws.clients import Clients
-from postroom.clouds.aws.records import Item, key, write_json
+from postroom.clouds.aws.records import Item, key
 from postroom.clouds.aws.table import Table
+from postroom.delivery.record import write_json
 
 _LONGEST = 900  # octets of a key that are its sort key; DynamoDB takes 1,024
 

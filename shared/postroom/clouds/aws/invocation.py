@@ -6,7 +6,6 @@ An event of another kind is refused before anything is done with it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from postroom.clouds.aws.batch import task_in, which
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.events import Handler, Message, expect, is_batch, is_http, is_timer
 from postroom.delivery.task import DeliveryTask
-from postroom.journal import complain, note
+from postroom.journal import complain, note, tell_swept
 from postroom.ports import Schedule
 from postroom.sweep import Swept
 
@@ -79,7 +78,7 @@ def sweep_handler(
             # Its parcels, if it named any, are found by the sweep itself.
             complain(error, what="a dead letter is dropped", text=str(message["body"])[:LONGEST_TEXT], **which(message))
             return
-        again = replace(task, parcels=tuple(replace(ref, generation=ref.generation + 1) for ref in task.parcels))
+        again = task.again()
         schedule.put(again, clock() + AFTER_DEATH)
         note("a task that its queue had given up is put again", task=task.name, again=again.name, **which(message))
 
@@ -98,9 +97,6 @@ def timer_handler(sweep: Callable[[], Callable[[], Swept]]) -> Handler:
 
     def handler(event: Any, _: Any) -> Any:
         expect(event, is_timer, "a timer's event")
-        swept = sweep()()
-        if swept.put_back or not swept.caught_up:
-            note("the sweep found what was stranded", **asdict(swept))
-        return asdict(swept)
+        return tell_swept(sweep()())
 
     return handler

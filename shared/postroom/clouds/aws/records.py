@@ -9,15 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from postroom.delivery.record import Record
+from postroom.delivery.record import Record, write_json
 
 Item = dict[str, Any]
 """An item as DynamoDB's low-level calls take and give it: {"pk": {"S": "..."}, ...}."""
 
 _PLAIN = re.compile(r"[!-~]{1,200}")
-
-# ASCII: DynamoDB refuses half a surrogate pair in its own strings.
-write_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def packed(record: Mapping[str, Any]) -> bytes:

@@ -12,15 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from postroom.clouds.aws.clients import Clients, code_of, reaching
+from postroom.clouds.clock import now
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import Unavailable
 
 LONGEST_DELAY = 900  # seconds that SQS holds a message back
 BATCH = 10  # messages in one call
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class SqsSchedule:
@@ -37,7 +34,7 @@ class SqsSchedule:
         *,
         scheduler_role_arn: str,
         scheduler_group: str,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._clients = clients
         self._queues = queues

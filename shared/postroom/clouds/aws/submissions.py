@@ -121,13 +121,8 @@ class DynamoSubmissions:
             return None
         token = uuid4().hex
         attributes = {"parcel": {"B": packed(parcel.record())}, "version": {"S": token}}
-        others = []
-        if attempt is not None:
-            riding = self._attempts.riding(attempt)
-            if riding is not None:
-                attributes["attempt"] = {"B": riding}
-            else:
-                others = [self._attempts.write(partition, attempt)]
+        riding, others = ({}, []) if attempt is None else self._attempts.kept(partition, attempt)
+        attributes |= riding
         where = key(partition, sort)
         if version == NEW:
             write = self._table.put(where | attributes, absent=True)

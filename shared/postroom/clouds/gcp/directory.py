@@ -9,8 +9,7 @@ from typing import Any
 
 from postroom.clouds.gcp.clients import Clients
 from postroom.clouds.gcp.documents import Create, Document, Documents, Fields, Path, Put, Refused
-
-_write_json = json.JSONEncoder(separators=(",", ":")).encode  # in ASCII: Firestore's strings can't hold every text
+from postroom.delivery.record import write_json
 
 _LONGEST = 700  # octets of a key that its document's id can spell out: an id has 1500 octets
 _BEGINNING = 600  # octets of a longer one that still decide its place
@@ -66,7 +65,7 @@ def _id(key: str) -> str:
 
 
 def _fields(key: str, document: Mapping[str, Any]) -> Fields:
-    return {"key": _write_json(key), "document": _write_json(document)}
+    return {"key": write_json(key), "document": write_json(document)}
 
 
 def _read(stored: Document) -> tuple[str, Mapping[str, Any]]:

@@ -18,7 +18,6 @@ from urllib.request import urlopen
 
 from postroom.ports import Unavailable
 
-GOOGLE_CERTS = "https://www.googleapis.com/oauth2/v1/certs"
 ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"
 
@@ -41,7 +40,7 @@ class InvokerToken:
         self,
         audience: str,
         service_account: str,
-        certs_url: str = GOOGLE_CERTS,
+        certs_url: str,
         *,
         behind_iam: bool = False,
         clock: Callable[[], float] = time,

@@ -9,14 +9,13 @@ import json
 import zlib
 from typing import Any
 
-from postroom.delivery.record import Record
+from postroom.delivery.record import Record, write_json
 
-_write_json = json.JSONEncoder(separators=(",", ":")).encode
 _LEVEL = 1  # what is stored is small, and the highest level takes several times as long for a tenth less
 
 
 def packed(record: Record) -> bytes:
-    return zlib.compress(_write_json(record).encode("ascii"), _LEVEL)
+    return zlib.compress(write_json(record).encode("ascii"), _LEVEL)
 
 
 def unpacked(stored: bytes) -> Record:

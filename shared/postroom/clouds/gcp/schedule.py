@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from postroom.clouds.clock import now
 from postroom.clouds.gcp.clients import Clients, told_as_unavailable
 from postroom.delivery.task import DeliveryTask
 
@@ -14,10 +15,6 @@ FURTHEST = timedelta(days=29)
 """Cloud Tasks takes a task at most 30 days ahead. A task that comes early puts itself right."""
 
 _AT_ONCE = 16  # calls of one `put_many`
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class CloudTasksSchedule:
@@ -40,7 +37,7 @@ class CloudTasksSchedule:
         service_account: str,
         audience: str,
         dispatch_deadline: timedelta,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         self._clients = clients
         self._queues = queues

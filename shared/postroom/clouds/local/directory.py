@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postroom.clouds.local.database import Database
-
-_write_json = json.JSONEncoder(separators=(",", ":")).encode
+from postroom.delivery.record import write_json
 
 
 class LocalDirectory:
@@ -23,7 +22,7 @@ class LocalDirectory:
         return _document(rows[0][0]) if rows else None
 
     def create(self, kind: str, key: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        row = (kind, key, _write_json(document))
+        row = (kind, key, write_json(document))
 
         def insert(connection: Any) -> str:
             # An update of nothing, since only a row that was written is returned.
@@ -37,7 +36,7 @@ class LocalDirectory:
         return _document(self._database.write(insert))
 
     def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        row = (kind, key, _write_json(document))
+        row = (kind, key, write_json(document))
         self._database.write(
             lambda connection: connection.execute(
                 """INSERT INTO documents (kind, key, document) VALUES (?, ?, ?)

@@ -13,10 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from os import close as close_descriptor
 from types import MappingProxyType
 
+from postroom.clouds.clock import now
 from postroom.clouds.local.bell import Bell, Listener
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.lane import Lane, QueueLimits
@@ -46,10 +47,6 @@ class Backoff:
         return min(self.most, self.first * 2.0 ** min(retries, 40)) * (0.75 + 0.5 * luck)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Dispatcher:
     """Pushes the tasks in `database` to `targets`: from the start of a queue's name to its function's URL.
 
@@ -70,7 +67,7 @@ class Dispatcher:
         backoff: Backoff = Backoff(),
         most_threads: int = 256,
         grace: float = 10.0,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now,
         luck: Callable[[], float] = random.random,
     ) -> None:
         self._database = database

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
+from postroom.clouds.clock import now
 from postroom.clouds.local.bell import Bell
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.queue import Queue
 from postroom.delivery.task import DeliveryTask
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class LocalSchedule:
     """Implements `Schedule` over the database. Its tasks run while a dispatcher does."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime] = now) -> None:
         self._queue = Queue(database)
         self._bell = Bell(database.folder)
         self._clock = clock

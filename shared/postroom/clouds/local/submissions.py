@@ -14,14 +14,12 @@ from postroom.clouds.local.database import Database, Row, microseconds
 from postroom.clouds.local.letters import LetterFiles
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Parcel
-from postroom.delivery.record import SubmissionId
+from postroom.delivery.record import SubmissionId, write_json
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Found, Mark, Page, UnknownCursor
 
 INLINE = 256 * 1024
 """Letters up to this many octets are kept in the database, larger ones as files."""
-
-_write_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class LocalSubmissions:
@@ -41,8 +39,8 @@ class LocalSubmissions:
             # The file goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
             # The fingerprint in its name keeps another request under the same id from writing over it.
             file, packed = self._letters.put(f"{submission.id}-{submission.fingerprint}", letter), None
-        head = (str(submission.id), microseconds(submission.created_at), _write_json(submission.record()))
-        parcels = [(parcel.number, _write_json(parcel.record())) for parcel in submission.parcels]
+        head = (str(submission.id), microseconds(submission.created_at), write_json(submission.record()))
+        parcels = [(parcel.number, write_json(parcel.record())) for parcel in submission.parcels]
 
         def insert(connection: Connection) -> bool:
             added = connection.execute(
@@ -157,8 +155,8 @@ class LocalSubmissions:
 
     def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
         # Everything is put into its stored form out here, since others wait for whoever is inside.
-        id_, record = parcel.submission, _write_json(parcel.record())
-        row = None if attempt is None else zlib.compress(_write_json(attempt.record()).encode(), 1)
+        id_, record = parcel.submission, write_json(parcel.record())
+        row = None if attempt is None else zlib.compress(write_json(attempt.record()).encode(), 1)
 
         def work(connection: Connection) -> bool:
             updated = connection.execute(
