@@ -22,8 +22,7 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.task import ParcelRef
 from tests.contracts.samples import LETTER, lease, submission, unfranked
-
-ROOT = Path(__file__).parents[2]
+from tests.homes.child import ROOT, child_environment
 
 
 def prepare(folder: Path) -> None:
@@ -89,7 +88,7 @@ def started(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}"},
+        env=child_environment(),
     )
     with process:
         try:

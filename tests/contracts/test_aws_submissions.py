@@ -26,7 +26,8 @@ from postroom.delivery.record import SubmissionId
 from postroom.ports import Cursor, Unavailable
 from tests.contracts.samples import LETTER, NOON, attempt, claimed, deferred, delivered, lease, ref, submission
 from tests.contracts.threads import at_once
-from tests.homes.moto import ROOT, Deployment, deployed, missing
+from tests.homes.child import ROOT
+from tests.homes.moto import Deployment, deployed, missing
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

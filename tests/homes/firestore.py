@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,8 +22,8 @@ from urllib.request import urlopen
 
 from postroom.house.child import end_with_parent
 from postroom.house.supervisor import free_port
+from tests.homes.child import ROOT, child_environment
 
-ROOT = Path(__file__).parents[2]
 MAIN = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
 # It lives for minutes on a busy machine: neither the best code nor many threads pay.
 JVM = ("-Duser.language=en", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -97,11 +97,6 @@ def _start(host: str) -> subprocess.Popen[bytes]:
         cwd=ROOT,
         env=child_environment(),
     )
-
-
-def child_environment() -> Mapping[str, str]:
-    """The environment of a process that runs a module of the tests."""
-    return {**os.environ, "PYTHONPATH": f"{ROOT / 'shared'}{os.pathsep}{ROOT}"}
 
 
 @cache

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -23,11 +22,11 @@ from uuid import uuid4
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.creation import INDEX
 from postroom.house.child import end_with_parent
+from tests.homes.child import ROOT, child_environment
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
 
 _KEYS: dict[str, Any] = {
@@ -62,7 +61,7 @@ def environment() -> Mapping[str, str]:
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}"},
+        env=child_environment(),
     )
     assert process.stdout is not None
     with process.stdout:
