@@ -51,6 +51,7 @@ class SubmitRequest:
     on_unknown: str | None = None
     route: str | None = None
     tls: str | None = None
+    requiretls: bool = False
 
 
 def deployment_secret(directory: Directory, randomness: Callable[[int], bytes]) -> bytes:
@@ -149,6 +150,7 @@ class Accept:
             on_unknown=request.on_unknown or self.on_unknown,
             route=request.route,
             tls=request.tls,
+            requiretls=request.requiretls,
             return_path=return_path,
             parcels=self._parcels(id_, request, now),
         )

@@ -23,7 +23,7 @@ from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
 from postroom.ports import Carried, Found, Schedule, Unavailable, Wire
-from postroom.smtp.dialogue import Mail
+from postroom.smtp.envelope import Mail
 from postroom.smtp.transcript import bounded, escaped
 from postroom.smtp.verdict import Fate, Verdict
 
@@ -55,12 +55,14 @@ class Deliver:
     holder: str  # names this process in its claims
     lease: timedelta
     session_seconds: float  # what one task may take, well within the lease
+    begin_seconds: float  # no letter of a task is begun later than this; those that are left are put back
     told: Callable[[Attempt], None] = lambda _: None  # called with each attempt once it is recorded
     unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
     def __call__(self, task: DeliveryTask) -> None:
         self._record_what_is_remembered()
-        deadline = self.monotonic() + self.session_seconds
+        began = self.monotonic()
+        deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
         target = self.destination(task)
         opened: dict[int, _Opened] = {}
@@ -68,12 +70,11 @@ class Deliver:
         trouble: list[Unavailable] = []
 
         def mails() -> Iterator[Mail]:
-            for ref in refs:
+            while not trouble and self.monotonic() < no_more and (ref := next(refs, None)) is not None:
                 try:
-                    mail = None if trouble else self._open(task, ref, opened)
+                    mail = self._open(task, ref, opened)
                 except Unavailable as error:
                     trouble.append(error)
-                if trouble:
                     return
                 if mail is not None:
                     yield mail

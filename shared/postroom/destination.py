@@ -35,6 +35,7 @@ class Destinations:
                 security=route.security,
                 implicit_tls=route.relay.implicit_tls,
                 credentials=route.relay.credentials,
+                depth=route.depth,
             )
         return self._exchangers(route, task.destination)
 
@@ -46,6 +47,7 @@ class Destinations:
                     route=route.name,
                     hosts=tuple(Host(host, self.smtp_port) for host in hosts),
                     security=route.security,
+                    depth=route.depth,
                 )
             case NullMx():  # RFC 7505 §3 and §4.1
                 note = f"{domain} says by a null MX that it takes no mail"

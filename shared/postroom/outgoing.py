@@ -14,7 +14,7 @@ from postroom.message.letter import Letter
 from postroom.message.mime import render
 from postroom.ports import Found, Submissions
 from postroom.smtp.commands import MailFrom, RcptTo
-from postroom.smtp.dialogue import Mail
+from postroom.smtp.envelope import Mail
 from postroom.smtp.security import Security
 
 
@@ -61,11 +61,15 @@ class Outgoing:
         recipients = tuple(each.address for each in parcel.due(now))
         for command in (MailFrom(submission.return_path), *map(RcptTo, recipients)):
             command.encode()
+        # RFC 8689 §4.2.1: it goes to nobody whose certificate isn't checked.
+        asked = Security.VERIFY if submission.requiretls else Security(submission.tls or Security.OPPORTUNISTIC)
         return Mail(
             submission.return_path,
             recipients,
             sign(octets, signers, at=submission.date, expires=submission.date + valid_for),
             smtputf8=self.letter.needs_smtputf8 or not all(map(str.isascii, (submission.return_path, *recipients))),
-            security=Security(submission.tls or Security.OPPORTUNISTIC),
+            security=asked,
             marked=parcel.hold,
+            envelope_id=submission.id,
+            requiretls=submission.requiretls,
         )

@@ -17,7 +17,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Exchanger, Target
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
-from postroom.smtp.dialogue import Mail
+from postroom.smtp.envelope import Mail
 from postroom.smtp.transcript import Line
 from postroom.smtp.verdict import Verdict
 

@@ -201,6 +201,7 @@ def delivering(settings: Settings) -> Deliver:
         holder=str(uuid4()),
         lease=settings.lease,
         session_seconds=(settings.function_timeout - margin(settings)).total_seconds(),
+        begin_seconds=settings.function_timeout.total_seconds() * 0.6,
         told=tell if settings.log == "attempts" else lambda _: None,
     )
 

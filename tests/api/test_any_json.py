@@ -53,7 +53,7 @@ MEMBERS = {
     "scheduled_at": ANYTHING,
     "template": ANYTHING,
     "topic_id": ANYTHING,
-    "delivery": ANYTHING | objects("expires_at", "on_unknown", "route", "tls"),
+    "delivery": ANYTHING | objects("expires_at", "on_unknown", "requiretls", "route", "tls"),
     "_schema": ANYTHING,
 }
 

@@ -93,6 +93,8 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (letter(delivery="fast"), "delivery", "expected an object, not a string"),
     (letter(delivery={"on_unknown": "drop"}), "delivery.on_unknown", "expected one of retry, hold"),
     (letter(delivery={"tls": "none"}), "delivery.tls", "expected one of opportunistic, require, verify"),
+    (letter(delivery={"requiretls": "yes"}), "delivery.requiretls", "expected true or false, not a string"),
+    (letter(delivery={"requiretls": 1}), "delivery.requiretls", "expected true or false, not a number"),
     (letter(delivery={"route": ""}), "delivery.route", "a route's name has 1 to 100 characters"),
     (letter(delivery={"route": "pigeon"}), "delivery.route", "there is no route named 'pigeon'"),
     (letter(to="a@elsewhere.test"), "to", "no route carries mail for elsewhere.test"),
@@ -174,7 +176,13 @@ def test_a_letter_is_stored_as_it_was_asked_for(office: Office) -> None:
         html="<p>Grüße 🎉",
         headers={"X-Order": "7", "message-id": " <7@shop.example> ", "X-None": None},
         tags=[{"name": "kind", "value": "receipt", "more": 1}],
-        delivery={"expires_at": "2030-01-03T13:00:00+01:00", "on_unknown": "hold", "route": "mx", "tls": "verify"},
+        delivery={
+            "expires_at": "2030-01-03T13:00:00+01:00",
+            "on_unknown": "hold",
+            "requiretls": True,
+            "route": "mx",
+            "tls": "verify",
+        },
     )
     kept = office.kept(id_)
     assert [str(each) for each in kept.to] == ["Ann <ann@home.example>", "bob@home.example"]
@@ -188,7 +196,7 @@ def test_a_letter_is_stored_as_it_was_asked_for(office: Office) -> None:
     assert stored.tags == (("kind", "receipt"),)
     assert stored.expires_at is not None
     assert stored.expires_at.isoformat() == "2030-01-03T12:00:00+00:00"
-    assert (stored.on_unknown, stored.route, stored.tls) == ("hold", "mx", "verify")
+    assert (stored.on_unknown, stored.route, stored.tls, stored.requiretls) == ("hold", "mx", "verify", True)
     assert len(office.schedule.put_) == 1
 
 
@@ -197,7 +205,7 @@ def test_null_counts_as_absent_and_unknown_members_are_passed_over(office: Offic
         ("html", "cc", "bcc", "reply_to", "headers", "tags", "attachments", "scheduled_at", "template", "topic_id")
     )
     plain = office.kept(office.send())
-    delivery = {"expires_at": None, "on_unknown": None, "route": None, "tls": None}
+    delivery = {"expires_at": None, "on_unknown": None, "requiretls": None, "route": None, "tls": None}
     assert office.kept(office.send(**nulls, delivery=delivery, replyTo="x", scheduledAt=1, react={})) == plain
     assert office.kept(office.send(delivery=None, cc=[], tags=[], attachments=[], headers={})) == plain
 

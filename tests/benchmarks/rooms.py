@@ -17,7 +17,9 @@ from postroom.message.dkim import SigningKey, new_key, sign
 from postroom.message.letter import Letter
 from postroom.message.mime import render
 from postroom.smtp.commands import Content, Data, Greeting
-from postroom.smtp.dialogue import Flight, Heard, Mail, Session
+from postroom.smtp.dialogue import Session
+from postroom.smtp.envelope import Mail
+from postroom.smtp.flight import Flight, Heard
 from postroom.smtp.reply import Reply, ReplyParser
 from tests.benchmarks.load import BODY
 

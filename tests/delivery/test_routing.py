@@ -35,8 +35,8 @@ def test_the_first_match_wins() -> None:
 
 
 def test_a_class_has_its_limits() -> None:
-    (route,) = parse_routes('[[route]]\nclass = "slow"\nsessions = 2\nrate = 0.5', {}).table
-    assert (route.queue, route.sessions, route.rate) == ("slow", 2, 0.5)
+    (route,) = parse_routes('[[route]]\nclass = "slow"\nsessions = 2\nrate = 0.5\ndepth = 4', {}).table
+    assert (route.queue, route.sessions, route.rate, route.depth) == ("slow", 2, 0.5, 4)
 
 
 def test_recipients_of_one_domain_share_a_parcel_and_a_relay_takes_all_of_its_route() -> None:
@@ -79,6 +79,8 @@ def test_a_domain_without_a_route_is_an_error() -> None:
         ('[[route]]\nsessions = "4"', "sessions must be"),
         ("[[route]]\nrate = true", "rate must be"),
         ("[[route]]\nrate = nan", "rate must be"),
+        ("[[route]]\ndepth = 5", "depth must be a whole number, 1 to 4"),
+        ("[[route]]\ndepth = true", "depth must be"),
         ("[[route]]\nrate = 1\n[[route]]\nrate = 2", "class 'default' differ"),
     ],
 )

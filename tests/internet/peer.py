@@ -85,3 +85,52 @@ def serving(serve: Serve) -> Iterator[int]:
         server.close()
         for thread in (accepting, *threads):
             thread.join(10)
+
+
+# Servers that behave.
+
+
+def polite(guest: Guest, *extensions: str) -> None:
+    """Greet, answer EHLO, take letters until QUIT; pipelined or not."""
+    guest.say("220 mx.example.net ESMTP")
+    introduced(guest, *extensions)
+    while True:
+        line = guest.hear()
+        verb = line[:4].upper()
+        if verb == b"BDAT":
+            guest.hear_octets(int(line.split()[1]))
+            guest.say("250 2.0.0 taken")
+        elif verb == b"DATA":
+            guest.say("354 go on")
+            guest.hear(b"\r\n.\r\n")
+            guest.say("250 2.0.0 taken")
+        elif verb == b"QUIT":
+            guest.say("221 bye")
+            return
+        else:
+            guest.say("250 ok")
+
+
+def introduced(guest: Guest, *extensions: str) -> None:
+    assert guest.hear() == b"EHLO client.example.org\r\n"
+    said = ["mx.example.net", *extensions]
+    guest.say(*(f"250{'-' if at < len(said) - 1 else ' '}{each}" for at, each in enumerate(said)))
+
+
+def up_to_the_letter(guest: Guest, *replies: str) -> None:
+    """Answer everything up to DATA in one flight; by default one recipient is accepted."""
+    guest.say("220 hi")
+    introduced(guest, "PIPELINING")
+    guest.hear(b"DATA\r\n")
+    guest.say("250 ok", *(replies or ("250 ok",)), "354 go on")
+
+
+def taken_one_by_one(guest: Guest) -> None:
+    """Take a letter from a client that may say one command at a time."""
+    guest.say("220 hi")
+    introduced(guest)
+    for answer in ("250 ok", "250 ok", "354 go on"):
+        guest.hear()
+        guest.say(answer)
+    guest.hear(b"\r\n.\r\n")
+    guest.say("250 taken")

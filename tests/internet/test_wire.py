@@ -4,126 +4,25 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
-from ipaddress import ip_network
 from threading import Event
 
 import pytest
 import trustme
 
 from postroom.delivery.routing import Host, Target
-from postroom.internet.guard import Guard
-from postroom.internet.loop import Background
-from postroom.internet.reach import Reach
-from postroom.internet.resolver import DnsResolver
 from postroom.internet.wire import SmtpWire
 from postroom.ports import Carried
-from postroom.smtp.dialogue import Mail
+from postroom.smtp.envelope import Mail
 from postroom.smtp.security import Credentials, Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
-from tests.internet.peer import Guest, serving
-
-LETTER = b"Subject: x\r\n\r\n.hello\r\n"
-QUICK = Timeouts(connect=2, greeting=0.6, command=0.6, data=0.6, final=0.6, quit=0.6)
-
-
-def mail(*recipients: str, octets: bytes = LETTER) -> Mail:
-    return Mail("alice@example.org", recipients or ("bob@example.net",), octets)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def roots(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("roots") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
-
-
-@pytest.fixture(scope="module")
-def wire(roots: str) -> SmtpWire:
-    return wire_with(QUICK, roots)
-
-
-def wire_with(timeouts: Timeouts, roots: str | None = None) -> SmtpWire:
-    guard = Guard([ip_network("127.0.0.0/8")])
-    reach = Reach(helo="client.example.org", timeouts=timeouts, resolver=DnsResolver(), guard=guard, ca_file=roots)
-    return SmtpWire(reach, Background())
-
-
-def carry(
-    wire: SmtpWire,
-    port: int,
-    mails: Iterator[Mail],
-    *,
-    security: Security = Security.OPPORTUNISTIC,
-    credentials: Credentials | None = None,
-    seconds: float = 10,
-    mark: Callable[[Mail], bool] = lambda _: True,
-) -> list[Carried]:
-    carried: list[Carried] = []
-    target = Target(route="r", hosts=(Host("localhost", port),), security=security, credentials=credentials)
-    wire.converse(target, mails, time.monotonic() + seconds, mark, lambda _, each: carried.append(each))
-    return carried
+from tests.internet.carrying import LETTER, carry, lines, mail, wire_with
+from tests.internet.peer import Guest, introduced, polite, serving, taken_one_by_one, up_to_the_letter
 
 
 def unmarked(_: Mail) -> bool:
     raise AssertionError("this letter isn't to be marked")
-
-
-def lines(carried: Carried) -> list[str]:
-    return [f"{line.speaker[0].upper()}: {line.text}" for line in carried.transcript]
-
-
-def polite(guest: Guest, *extensions: str) -> None:
-    """Greet, answer EHLO, take letters until QUIT; pipelined or not."""
-    guest.say("220 mx.example.net ESMTP")
-    introduced(guest, *extensions)
-    while True:
-        line = guest.hear()
-        verb = line[:4].upper()
-        if verb == b"BDAT":
-            guest.hear_octets(int(line.split()[1]))
-            guest.say("250 2.0.0 taken")
-        elif verb == b"DATA":
-            guest.say("354 go on")
-            guest.hear(b"\r\n.\r\n")
-            guest.say("250 2.0.0 taken")
-        elif verb == b"QUIT":
-            guest.say("221 bye")
-            return
-        else:
-            guest.say("250 ok")
-
-
-def introduced(guest: Guest, *extensions: str) -> None:
-    assert guest.hear() == b"EHLO client.example.org\r\n"
-    said = ["mx.example.net", *extensions]
-    guest.say(*(f"250{'-' if at < len(said) - 1 else ' '}{each}" for at, each in enumerate(said)))
-
-
-def up_to_the_letter(guest: Guest, *replies: str) -> None:
-    """Answer everything up to DATA in one flight; by default one recipient is accepted."""
-    guest.say("220 hi")
-    introduced(guest, "PIPELINING")
-    guest.hear(b"DATA\r\n")
-    guest.say("250 ok", *(replies or ("250 ok",)), "354 go on")
-
-
-def taken_one_by_one(guest: Guest) -> None:
-    """Take a letter from a client that may say one command at a time."""
-    guest.say("220 hi")
-    introduced(guest)
-    for answer in ("250 ok", "250 ok", "354 go on"):
-        guest.hear()
-        guest.say(answer)
-    guest.hear(b"\r\n.\r\n")
-    guest.say("250 taken")
 
 
 @pytest.mark.parametrize(
@@ -197,17 +96,34 @@ def test_a_letter_to_be_marked_is_marked_before_its_end_is_said(wire: SmtpWire, 
     assert carried.verdicts[0].fate is (Fate.ACCEPTED if ours else Fate.DEFERRED)
 
 
-def test_a_goodbye_in_the_middle_leaves_the_rest_unattempted(wire: SmtpWire) -> None:
+def test_a_goodbye_between_letters_costs_none_of_them_an_attempt(wire: SmtpWire) -> None:
+    """The rest goes in further sessions, and each letter is said to somebody once."""
+    heard: list[bytes] = []
+
     def serve(guest: Guest) -> None:
         taken_one_by_one(guest)
-        guest.hear()
+        heard.append(guest.hear())
         guest.say("421 4.7.0 enough for now")
+
+    with serving(serve) as port:
+        carried = carry(wire, port, (mail(f"r{number}@example.net") for number in range(4)))
+    assert [each.verdicts[0].fate for each in carried] == [Fate.ACCEPTED] * 4
+    assert heard == [b"MAIL FROM:<alice@example.org>\r\n"] * 3 + [b"QUIT\r\n"]
+    assert "S: 421 4.7.0 enough for now" in lines(carried[1]), "it has seen the session end that it was to go in"
+
+
+def test_a_goodbye_to_the_first_letter_leaves_the_rest_for_later(wire: SmtpWire) -> None:
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest)
+        guest.hear()
+        guest.say("421 4.7.0 not today")
 
     mails = (mail(f"r{number}@example.net") for number in range(9))
     with serving(serve) as port:
         carried = carry(wire, port, mails)
     fates = [each.verdicts[0].fate for each in carried]
-    assert fates[:2] == [Fate.ACCEPTED, Fate.NOT_ATTEMPTED]
+    assert fates[0] is Fate.DEFERRED
     assert set(fates[1:]) == {Fate.NOT_ATTEMPTED}
     assert len(carried) + len(list(mails)) == 9
 

@@ -40,7 +40,7 @@ def test_send_waits_and_show_prints_the_conversation(office: Office, destination
     )  # fmt: skip
     id_ = printed.split()[0]
     shown = office.run("show", id_)
-    for expected in (id_, "bob@cli.example.net", "delivered", "S 220 mx.example.net", "C QUIT", "C DATA"):
+    for expected in (id_, "bob@cli.example.net", "delivered", "S 220 mx.example.net", "C DATA", "S 250 2.0.0 taken"):
         assert expected in shown
         assert expected in printed
     assert json.loads(office.run("show", id_, "--json"))["attempts"][0]["outcome"] == "accepted"

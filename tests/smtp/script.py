@@ -1,5 +1,7 @@
 """Plays a dialogue script: what the client must say (C:), what the server answers (S:), what follows from it (=).
 
+letters: N             so many letters; `depth: N` lets as many share a flight, `idle: N` is the silence before the 2nd
+S: (and more) REPLY    a reply behind the last one that was asked for, in the same breath
 S: (closes)            the connection ends; `(closes with our words unsent)` before the kernel took all
 S: (says nothing)      the timeout of the phase runs out
 S: (TLS fails)         in place of the handshake
@@ -17,10 +19,13 @@ from typing import Any
 
 from postroom.delivery.bounces import cause_of
 from postroom.smtp.commands import Bdat, Command, Content, Greeting, NoContent
-from postroom.smtp.dialogue import Failure, Flight, Heard, Mail, Session
+from postroom.smtp.dialogue import Session
+from postroom.smtp.envelope import Mail
+from postroom.smtp.flight import Failure, Flight, Heard, Lost
+from postroom.smtp.habits import Habits
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
 from postroom.smtp.security import Credentials, Security
-from postroom.smtp.verdict import Lost, Verdict
+from postroom.smtp.verdict import Verdict
 
 LETTER = b"Subject: hello\r\n\r\nhello\r\n"
 
@@ -51,7 +56,9 @@ class Script:
         if "login" in self.head:
             credentials = Credentials(*self.head["login"][0].split())
         security = Security(self.one("security", "opportunistic"))
-        return Session("client.example.org", security, credentials, clear_text="clear text" in self.head)
+        habits = Habits(**dict.fromkeys(self.head.get("known", []), True))
+        clear_text = "clear text" in self.head
+        return Session("client.example.org", security, credentials, clear_text=clear_text, habits=habits)
 
     def mails(self) -> list[Mail]:
         mail = Mail(
@@ -60,6 +67,8 @@ class Script:
             LETTER,
             smtputf8="smtputf8" in self.head,
             marked="hold" in self.head,
+            envelope_id=self.one("envelope id", ""),
+            requiretls="requiretls" in self.head,
         )
         return [mail] * int(self.one("letters", "1"))
 
@@ -79,11 +88,20 @@ class Player:
         if failure is not None:
             self.expect(_failure_line(failure))
         else:
-            for mail in self.script.mails():
-                if not session.open:
-                    break
-                for verdict in self.drive(session.transaction(mail)):
-                    self.expect(_verdict_line(verdict), wanted=self.rest[0] if self.rest else "")
+            mails, idle = self.script.mails(), 0.0
+            while mails and session.open:
+                together = session.together(mails, int(self.script.one("depth", "1")))
+                if together > 1:
+                    verdicts = [
+                        each for several in self.drive(session.transactions(mails[:together])) for each in several
+                    ]
+                else:
+                    verdicts = self.drive(session.transaction(mails[0], idle))
+                for verdict in verdicts:
+                    self.expect(_verdict_line(verdict))
+                mails, idle = mails[together:], float(self.script.one("idle", "0"))
+        for wanted in self.script.head.get("learnt", []):
+            assert getattr(session.habits, wanted), session.habits
         if self.gone is None:
             self.drive(session.farewell())
         assert not self.rest, f"the script goes on: {self.rest}"
@@ -108,7 +126,11 @@ class Player:
             line = self.rest.pop(0)
             assert line.startswith("S: "), f"the script says {line!r} where the client waits for the server"
             replies += self.hear(line[3:])
-        return Heard(tuple(replies), self.gone if len(replies) < len(flight) else None)
+        surplus = None
+        if self.rest and self.rest[0].startswith("S: (and more) "):
+            (surplus,) = self.hear(self.rest.pop(0).removeprefix("S: (and more) "))
+            self.gone = Lost("the server spoke out of turn", out_of_step=True)
+        return Heard(tuple(replies), self.gone if len(replies) < len(flight) else None, surplus)
 
     def hear(self, said: str) -> list[Reply]:
         ends = {
@@ -126,7 +148,7 @@ class Player:
             self.gone = Lost(str(error), handed_over=True)
             return []
 
-    def expect(self, line: str, wanted: str | None = None) -> None:
+    def expect(self, line: str) -> None:
         assert self.rest, f"the script ends, and the client has {line!r}"
         wanted = self.rest.pop(0)
         # A script names as much of a verdict as it is about.

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postroom.smtp.commands import AuthPlain, Bdat, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
-from postroom.smtp.dialogue import Failure, Flight, Heard, Mail, Session
+from postroom.smtp.dialogue import Session
+from postroom.smtp.envelope import Mail
+from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.reply import Capabilities, Reply
 from postroom.smtp.security import Credentials, Security
-from postroom.smtp.verdict import Fate, Lost, Verdict
+from postroom.smtp.verdict import Fate, Verdict
 
 RECIPIENTS = ("bob@example.net", "carol@example.net", "dave@example.net")
 LETTER = Mail("alice@example.org", RECIPIENTS, b"Subject: x\r\n\r\nx\r\n")

@@ -22,7 +22,7 @@ from postroom.destination import Destinations
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx, Unavailable
-from postroom.smtp.dialogue import Mail
+from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
 
@@ -119,6 +119,7 @@ class UseCases:
 
     def __init__(self, folder: Path, routes: Routes = MX_FOR_EVERYTHING) -> None:
         self.now = NOON
+        self.seconds = 1.0  # on the monotonic clock
         self.database = Database(folder)
         self.database.prepare()
         self.submissions = LocalSubmissions(self.database)
@@ -152,11 +153,12 @@ class UseCases:
             policy=RetryPolicy(),
             signing=lambda _: (),
             clock=lambda: self.now,
-            monotonic=lambda: 1.0,
+            monotonic=lambda: self.seconds,
             pause=self.pauses.append,
             holder=holder,
             lease=timedelta(seconds=840),
             session_seconds=750,
+            begin_seconds=450,
         )
 
     def kill_the_last(self) -> None:

@@ -14,7 +14,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.task import DeliveryTask
 from postroom.message.dkim import SigningKey
 from postroom.ports import Cursor, Found, NoAnswer, NoDomain, NullMx, Unavailable
-from postroom.smtp.dialogue import Mail
+from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
 from tests.usecases.office import UseCases, deferred, lost, taken
@@ -213,6 +213,28 @@ def test_what_expired_is_not_attempted(office: UseCases) -> None:
     office.deliver(office.schedule.take()[0])
     assert office.statuses(letter) == ["expired"]
     assert office.wire.carried == []
+
+
+def test_a_task_begins_no_letter_late_and_puts_the_rest_back(office: UseCases) -> None:
+    """A function is stopped at its limit: what isn't begun by then is another run's."""
+    for number in range(3):
+        office.submit(f"r{number}@example.net")
+    tasks = [task for task, _ in office.schedule.put_]
+    office.schedule.put_.clear()
+    shared = replace(tasks[0], parcels=tuple(task.parcels[0] for task in tasks))
+
+    def slow() -> None:
+        office.seconds += 300
+
+    office.wire.before = slow
+    office.deliver(shared)
+    assert len(office.wire.carried) == 2
+    rest, at = office.schedule.take()
+    assert [ref.submission for ref in rest.parcels] == [tasks[2].parcels[0].submission]
+    assert at == office.now
+    office.seconds, office.wire.before = 1.0, lambda: None
+    office.deliver(rest)
+    assert len(office.wire.carried) == 3
 
 
 def test_letters_that_a_session_did_not_get_to_are_put_back(office: UseCases) -> None:

@@ -134,4 +134,5 @@ def _submit_request(email: dict[str, Any], fingerprint: str, key: str | None) ->
         on_unknown=delivery.get("on_unknown"),
         route=delivery.get("route"),
         tls=delivery.get("tls"),
+        requiretls=delivery.get("requiretls", False),
     )

@@ -57,6 +57,15 @@ class Text(Value[str]):
         return _text(value)
 
 
+class Flag(Value[bool]):
+    """True or false, and nothing that merely looks like it."""
+
+    def read(self, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ValidationError(f"expected true or false, not {kind(value)}")
+        return value
+
+
 class Address(Value[Mailbox]):
     """One mailbox."""
 

@@ -11,6 +11,7 @@ from postroom.api.attachments import AttachmentSchema, check_total
 from postroom.api.fields import (
     Address,
     Addresses,
+    Flag,
     Headers,
     Items,
     Members,
@@ -46,13 +47,14 @@ class DeliverySchema(Members):
     class Meta:
         unknown = RAISE
 
-    error_messages = {"unknown": "it isn't one of expires_at, on_unknown, route, tls"}  # noqa: RUF012  marshmallow's
+    error_messages = {"unknown": "it isn't one of expires_at, on_unknown, requiretls, route, tls"}  # noqa: RUF012  its name
 
     expires_at = Timestamp(metadata={"description": "After this moment no attempt starts."})
     on_unknown = Text(
         validate=validate.OneOf(("retry", "hold"), error="expected one of {choices}"),
         metadata={"description": "What follows a connection lost after the end of the letter."},
     )
+    requiretls = Flag(metadata={"description": "Every server on the way must promise verified TLS (RFC 8689)."})
     route = Text(
         validate=validate.Length(1, 100, error="a route's name has {min} to {max} characters"),
         metadata={"description": "The name of a route, instead of the routes table's choice."},

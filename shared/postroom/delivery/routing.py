@@ -48,6 +48,7 @@ class Route:
     queue: str = "default"
     sessions: int | None = None  # of its queue at once; None: as many as the workers can carry
     rate: float | None = None  # tasks a second of its queue; None: no limit
+    depth: int = 1  # letters that may be in one flight, once a session has carried one
 
     def destination(self, domain: str) -> str:
         return self.relay.destination if self.relay else domain
@@ -70,6 +71,7 @@ class Target:
     security: Security
     implicit_tls: bool = False
     credentials: Credentials | None = None
+    depth: int = 1  # letters that may be in one flight
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +123,9 @@ def in_order(exchangers: Sequence[Exchanger], shuffle: Callable[[list[Exchanger]
 
 # Reading the table.
 
-_KNOWN = {"name", "match", "via", "tls", "class", "sessions", "rate"}
-_NUMBERS = {"sessions", "rate"}
+_KNOWN = {"name", "match", "via", "tls", "class", "sessions", "rate", "depth"}
+_NUMBERS = {"sessions", "rate", "depth"}
+DEEPEST = 4
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 
@@ -165,6 +168,9 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
         raise ValueError("sessions must be a whole number, 1 or more")
     if rate is not None and (type(rate) not in (int, float) or not 0 < rate < 1e6):
         raise ValueError("rate must be a number of letters a second, more than 0")
+    depth = entry.get("depth", 1)
+    if type(depth) is not int or not 1 <= depth <= DEEPEST:
+        raise ValueError(f"depth must be a whole number, 1 to {DEEPEST}")
     queue = entry.get("class", "default")
     if not re.fullmatch(r"[a-z0-9-]{1,40}", queue):
         raise ValueError("class must be 1 to 40 of a-z, 0-9 and -")
@@ -184,6 +190,7 @@ def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) 
         queue=queue,
         sessions=sessions,
         rate=None if rate is None else float(rate),
+        depth=depth,
     )
 
 

@@ -32,6 +32,7 @@ class Submission:
     on_unknown: str = "retry"
     route: str | None = None
     tls: str | None = None
+    requiretls: bool = False
     return_path: str = ""
     parcels: tuple[Parcel, ...] = ()
 

@@ -1,8 +1,8 @@
 """One connection to one server: the handshake by aiosmtplib, step by step, then our own `Exchange`.
 
 aiosmtplib connects, introduces, encrypts and authenticates through its public calls, each timed into the
-transcript. Its transport is then taken over through public attributes alone, since no public call of it can
-say more than one command before it hears a reply.
+transcript, while an `Ear` checks what is heard. Its transport is then taken over through public attributes alone,
+since no public call of it can say more than one command before it hears a reply.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from typing import cast
 import aiosmtplib
 
 from postroom.delivery.attempt import TlsFacts
+from postroom.internet.deadlines import Deadlines
+from postroom.internet.ear import Ear, listening
 from postroom.internet.exchange import Exchange
 from postroom.smtp.commands import AuthPlain, Command, Ehlo, Greeting, Helo, StartTls
-from postroom.smtp.dialogue import Flight, Heard
+from postroom.smtp.flight import Flight, Heard, Lost
 from postroom.smtp.reply import Reply, decoded
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Phase, Timeouts
 from postroom.smtp.transcript import Transcript
-from postroom.smtp.verdict import Lost
 
 _HANDSHAKE = (Greeting, Ehlo, Helo, StartTls, AuthPlain)
 
@@ -54,49 +55,67 @@ class Connection:
         *,
         implicit_tls: bool,
         timeouts: Timeouts,
+        deadlines: Deadlines,
         began: float,
         deadline: float,
     ) -> None:
         """`sock` is ours from now on. `began` and `deadline` are monotonic; the transcript counts from `began`."""
         self._timeouts = timeouts
-        self._deadline = deadline
-        self._began = began
-        self._unused: socket.socket | None = sock  # until a transport owns it
+        self._deadlines = deadlines
+        self._sock = sock
+        self._owned = True  # until a transport owns the socket
         self._context = context
         self._host = host
+        self._ear: Ear | None = None
         self._exchange: Exchange | None = None
         self._lost: Lost | None = None
         self._client = aiosmtplib.SMTP(
             hostname=host, sock=sock, use_tls=implicit_tls, start_tls=False, tls_context=context, local_hostname="-"
         )
+        self._tls: tuple[str, str] | None = None
+        self.began = began
+        self.deadline = deadline  # of whoever uses it
         self.transcript = Transcript()
         self.round_trips = 0
-        self._tls: tuple[str, str] | None = None
 
     async def say(self, flight: Flight) -> Heard:
         """The replies to the flight; the session is dropped where the deadline is over before it begins."""
-        if monotonic() >= self._deadline:
+        now = monotonic()
+        if now >= self.deadline:
             # A worker that stood still may have lost its claims: not another word, least of all the final dot.
             self._lost = self._lost or Lost("the time for this session was over")
             self.close()
-        lost = self._lost or (self._exchange.lost if self._exchange else None)
+        lost = self.lost
         if lost is not None:
-            return Heard((), Lost(lost.why))
-        at_ms = self._now_ms()
+            return Heard((), Lost(lost.why, out_of_step=lost.out_of_step))
+        at_ms = (now - self.began) * 1000
         for command in flight:
             if shown := command.shown():
                 self.transcript.client(at_ms, shown)
         self.round_trips += 1
+        if self._exchange is not None:
+            return await self._exchange.say(flight)
         if isinstance(flight[0], _HANDSHAKE):
             return await self._step(flight[0])
-        if self._exchange is None:
-            transport = self._client.transport
-            if transport is None:
-                self._lost = Lost("the server closed the connection")
-                return Heard((), self._lost)
-            self._exchange = Exchange.take_over(cast(asyncio.Transport, transport), self._timeout, self._hear)
-            self._client.protocol = self._client.transport = None
+        transport = self._client.transport
+        if transport is None:
+            self._lost = Lost("the server closed the connection")
+            return Heard((), self._lost)
+        self._exchange = Exchange(
+            cast(asyncio.Transport, transport), self._sock, self._deadlines, self._timeout, self._hear
+        )
+        self._client.protocol = self._client.transport = None
         return await self._exchange.say(flight)
+
+    @property
+    def lost(self) -> Lost | None:
+        """Why nothing can be said any more, or None."""
+        return self._lost or (self._exchange.lost if self._exchange is not None else None)
+
+    @property
+    def idle(self) -> float:
+        """Seconds since the server was last heard."""
+        return monotonic() - self._exchange.heard_at if self._exchange is not None else 0.0
 
     def tls(self, policy: Security) -> TlsFacts | None:
         """What TLS the session has, or None in clear text."""
@@ -111,14 +130,16 @@ class Connection:
             self._exchange.close()
         else:
             self._client.close()
-        if self._unused is not None:
-            self._unused.close()
+        if self._owned:
+            self._sock.close()
 
     # The handshake, by aiosmtplib.
 
     async def _step(self, command: Command) -> Heard:
         timeout = self._timeout(command.phase)
-        self._unused = None
+        self._owned = False
+        if self._ear is not None:
+            self._ear.expect()
         match command:
             case Greeting():
                 call = self._client.connect(timeout=timeout)
@@ -132,18 +153,21 @@ class Connection:
                 call = self._client.starttls(tls_context=self._context, server_hostname=self._host, timeout=timeout)
         heard = await self._called(call)
         for reply in heard.replies:
-            self.transcript.server(self._now_ms(), reply.shown())
-        self._note_tls()
+            self._hear(reply)
+        transport, protocol = self._client.transport, self._client.protocol
+        if heard.lost is None and isinstance(command, Greeting | StartTls) and transport and protocol:
+            self._note_tls(transport)
+            self._ear = listening(transport, protocol)
         return heard
 
     async def _called(self, call: Awaitable[aiosmtplib.SMTPResponse]) -> Heard:
         """A refusal is a reply, a surprise the end of the session: converted here, once."""
         try:
             response = await call
-            return Heard((_reply(response.code, response.message),))
+            return self._believed(response.code, response.message)
         except aiosmtplib.SMTPResponseException as refusal:
             if 200 <= refusal.code < 600:
-                return Heard((_reply(refusal.code, refusal.message),))
+                return self._believed(refusal.code, refusal.message)
             why = f"the server sent what isn't a reply: {refusal.message}"
         except aiosmtplib.SMTPTimeoutError:
             why = "no reply in time"
@@ -151,25 +175,35 @@ class Connection:
             why = f"TLS failed: {error.reason or error}"
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             why = str(error) or type(error).__name__
+        return self._lose(why)
+
+    def _believed(self, code: int, message: str) -> Heard:
+        """The reply as we heard it ourselves; the greeting alone comes before we can listen."""
+        if self._ear is None:
+            return Heard((_reply(code, message),))
+        reply = self._ear.reply
+        if reply is None or reply.code != code:  # aiosmtplib acts on what it heard: the two must agree
+            return self._lose(f"the server's replies and our commands are out of step at {code}")
+        return Heard((reply,))
+
+    def _lose(self, why: str) -> Heard:
+        if self._ear is not None and self._ear.trouble is not None:
+            why = self._ear.trouble
         self._lost = Lost(why)
         self._client.close()
         return Heard((), self._lost)
 
-    def _note_tls(self) -> None:
-        transport = self._client.transport
-        session = transport.get_extra_info("ssl_object") if transport is not None else None
+    def _note_tls(self, transport: asyncio.BaseTransport) -> None:
+        session = transport.get_extra_info("ssl_object")
         if session is not None and self._tls is None:
             cipher = session.cipher()
             self._tls = (session.version() or "", cipher[0] if cipher else "")
 
     def _hear(self, reply: Reply) -> None:
-        self.transcript.server(self._now_ms(), reply.shown())
+        self.transcript.server((monotonic() - self.began) * 1000, reply.shown())
 
     def _timeout(self, phase: Phase) -> float:
-        return min(self._timeouts.of(phase), self._deadline - monotonic())
-
-    def _now_ms(self) -> float:
-        return (monotonic() - self._began) * 1000
+        return min(self._timeouts.of(phase), self.deadline - monotonic())
 
 
 def _reply(code: int, message: str) -> Reply:

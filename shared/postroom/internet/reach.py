@@ -5,94 +5,34 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from functools import cache
 from time import monotonic
-from typing import TypeVar
 
 from postroom.delivery.routing import Host, Target
 from postroom.internet.connection import Connection, dial
+from postroom.internet.deadlines import Deadlines
 from postroom.internet.guard import Forbidden, Guard
+from postroom.internet.hosts import Hosts
+from postroom.internet.reached import Reached, Unreached, drive
 from postroom.internet.resolver import DnsResolver, literal
 from postroom.ports import Carried
-from postroom.smtp.commands import Content
-from postroom.smtp.dialogue import Flight, Heard, Mail, Session
-from postroom.smtp.reply import Reply
+from postroom.smtp.dialogue import Session
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Timeouts
-from postroom.smtp.transcript import Line
-from postroom.smtp.verdict import Fate, Lost, Verdict
-
-T = TypeVar("T")
 
 MOST_ADDRESSES = 5  # that one attempt dials
 
 
-async def drive(
-    dialogue: Generator[Flight, Heard, T],
-    connection: Connection,
-    mark: Callable[[], Awaitable[bool]] | None = None,
-) -> T:
-    """Say what the dialogue yields, tell it what was heard, and return what it concludes.
-
-    Before a flight that carries a letter's end, `mark` is asked whether it may be said.
-    """
-    try:
-        flight = next(dialogue)
-        while True:
-            if mark is not None and any(isinstance(command, Content) for command in flight) and not await mark():
-                connection.close()
-                flight = dialogue.send(Heard((), Lost("its end could not be marked, so it was not said")))
-            else:
-                flight = dialogue.send(await connection.say(flight))
-    except StopIteration as end:
-        result: T = end.value
-        return result
-
-
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A server that is ready for MAIL."""
+class Errand:
+    """One attempt to reach a target: what is asked of the session, and what this process goes by."""
 
-    host: str
-    address: str
-    session: Session
-    connection: Connection
-
-    def carried(self, verdicts: tuple[Verdict, ...], lines: tuple[Line, ...] = (), trips: int | None = None) -> Carried:
-        return Carried(
-            verdicts=verdicts,
-            transcript=lines,
-            mx=self.host,
-            address=self.address,
-            tls=self.connection.tls(self.session.security),
-            round_trips=trips,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unreached:
-    """No server was ready for MAIL: what became of the last one that was tried. Nobody's address was judged."""
-
-    note: str
-    cause: str
-    reply: Reply | None = None
-    before: Carried | None = None  # the conversation as far as it went
-
-    def carried(self, mail: Mail) -> Carried:
-        verdicts = tuple(
-            Verdict(recipient, Fate.DEFERRED, self.reply, self.note, cause=self.cause) for recipient in mail.recipients
-        )
-        before = self.before or Carried(verdicts=())
-        return Carried(
-            verdicts=verdicts,
-            transcript=before.transcript,
-            mx=before.mx,
-            address=before.address,
-            tls=before.tls,
-            note=self.note,
-        )
+    target: Target
+    security: Security
+    deadline: float  # monotonic
+    hosts: Hosts
+    deadlines: Deadlines
 
 
 class Reach:
@@ -113,18 +53,17 @@ class Reach:
         self._guard = guard
         self._context = cache(lambda verify: _context(verify, ca_file))  # building one costs 17 ms: share them
 
-    async def __call__(self, target: Target, asked: Security, deadline: float) -> Reached | Unreached:
-        security = target.security.at_least(asked)
+    async def __call__(self, errand: Errand) -> Reached | Unreached:
         last = Unreached(note="There was no server to ask", cause="unreachable")
         tried = 0
-        for host in target.hosts:
+        for host in errand.target.hosts:
             addresses = await self._addresses(host)
             if isinstance(addresses, Unreached):
                 last = addresses
                 continue
             for address in addresses[: MOST_ADDRESSES - tried]:
                 tried += 1
-                found = await self._try(target, host, address, security, deadline)
+                found = await self._try(errand, host, address)
                 if isinstance(found, Reached):
                     return found
                 last = found
@@ -144,19 +83,18 @@ class Reach:
                 refusals.append(str(error))
         return vetted or _unreached(f"{host.name}: {'; '.join(refusals)}", "forbidden_address", host.name)
 
-    async def _try(
-        self, target: Target, host: Host, address: str, security: Security, deadline: float
-    ) -> Reached | Unreached:
-        found = await self._introduce(target, host, address, security, deadline, clear_text=False)
+    async def _try(self, errand: Errand, host: Host, address: str) -> Reached | Unreached:
+        target = errand.target
+        found = await self._introduce(errand, host, address, clear_text=False)
         broken = isinstance(found, Unreached) and found.cause == "tls"
-        if broken and security is Security.OPPORTUNISTIC and target.credentials is None and not target.implicit_tls:
+        opportunistic = errand.security is Security.OPPORTUNISTIC and target.credentials is None
+        if broken and opportunistic and not target.implicit_tls:
             # RFC 7435 §3: better in clear text than not at all, where the policy is to take what there is.
-            return await self._introduce(target, host, address, security, deadline, clear_text=True)
+            return await self._introduce(errand, host, address, clear_text=True)
         return found
 
-    async def _introduce(
-        self, target: Target, host: Host, address: str, security: Security, deadline: float, *, clear_text: bool
-    ) -> Reached | Unreached:
+    async def _introduce(self, errand: Errand, host: Host, address: str, *, clear_text: bool) -> Reached | Unreached:
+        target, security, deadline = errand.target, errand.security, errand.deadline
         began = monotonic()
         place = f"[{address}]:{host.port}" if ":" in address else f"{address}:{host.port}"
         place = place if host.name == address else f"{host.name} ({place})"
@@ -173,15 +111,21 @@ class Reach:
             self._context(security is Security.VERIFY),
             implicit_tls=target.implicit_tls,
             timeouts=self._timeouts,
+            deadlines=errand.deadlines,
             began=began,
             deadline=deadline,
         )
         session = Session(
-            self._helo, security, target.credentials, encrypted=target.implicit_tls, clear_text=clear_text
+            self._helo,
+            security,
+            target.credentials,
+            encrypted=target.implicit_tls,
+            clear_text=clear_text,
+            habits=errand.hosts.habits(host),
         )
         try:
             failure = await drive(session.introduce(), connection)
-            reached = Reached(host.name, address, session, connection)
+            reached = Reached(host, address, session, connection, len(connection.transcript))
             if failure is None:
                 return reached
             await drive(session.farewell(), connection)

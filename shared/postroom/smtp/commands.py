@@ -7,8 +7,8 @@ that a caller supplies can become a second command.
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -135,35 +135,51 @@ class Data(Command):
         return "DATA"
 
 
+SLICE = 256 * 1024
+"""Octets of a large letter that are handed over at a time: what isn't on the wire yet needn't be copied yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content(Command):
     """The letter after a 354, dots stuffed (RFC 5321 §4.5.2), and the final dot."""
 
     octets: bytes = field(repr=False)
+    digest: str = ""  # SHA-256, in hexadecimal
     phase: ClassVar[Phase] = Phase.FINAL
 
     def encode(self) -> bytes:
-        octets = self.octets
-        if octets[:1] == b".":
-            octets = b"." + octets
-        if b"\r\n." in octets:
-            octets = octets.replace(b"\r\n.", b"\r\n..")
-        return octets + b".\r\n"
+        return b"".join(self.slices())
+
+    def slices(self) -> Iterator[bytes]:
+        """`encode`, a piece at a time."""
+        for piece in self._pieces():
+            stuffed = b"." + piece if piece[:1] == b"." else piece
+            yield stuffed.replace(b"\r\n.", b"\r\n..") if b"\r\n." in stuffed else stuffed
+        yield b".\r\n"
 
     def shown(self) -> str:
-        return f"({len(self.octets)} octets, sha256 {hashlib.sha256(self.octets).hexdigest()}) ."
+        return f"({len(self.octets)} octets, sha256 {self.digest}) ."
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The letter cut behind ends of lines, so that a dot at the start of a line is at the start of a piece too."""
+        octets, start = self.octets, 0
+        while len(octets) - start > SLICE:
+            end = octets.find(b"\n", start + SLICE) + 1 or len(octets)
+            yield octets[start:end]
+            start = end
+        yield octets[start:] if start else octets
 
 
 @dataclass(frozen=True, slots=True)
 class Bdat(Content):
     """The letter as one chunk, which is the last (RFC 3030 §2): as it is, without stuffed dots and a final one."""
 
-    def encode(self) -> bytes:
-        return b"BDAT %d LAST\r\n%b" % (len(self.octets), self.octets)
+    def slices(self) -> Iterator[bytes]:
+        yield b"BDAT %d LAST\r\n" % len(self.octets)
+        yield from self._pieces()
 
     def shown(self) -> str:
-        digest = hashlib.sha256(self.octets).hexdigest()
-        return f"BDAT {len(self.octets)} LAST ({len(self.octets)} octets, sha256 {digest})"
+        return f"BDAT {len(self.octets)} LAST ({len(self.octets)} octets, sha256 {self.digest})"
 
 
 @dataclass(frozen=True, slots=True)

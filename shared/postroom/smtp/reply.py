@@ -18,6 +18,8 @@ MAX_LINES = 512
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")  # RFC 3463 §2, RFC 2034 §4
 
+_TOO_MANY = re.compile(r"too many|limit", re.IGNORECASE)
+
 
 class MalformedReply(ValueError):
     """The server sent what isn't an SMTP reply; the session can't go on."""
@@ -47,6 +49,11 @@ class Reply:
         """The enhanced status code, if its class agrees with the reply's; where they disagree the reply leads."""
         match = _ENHANCED.match(self.lines[-1]) or _ENHANCED.match(self.lines[0])
         return match[0] if match and match[1] == str(self.code)[0] else None
+
+    @property
+    def too_many(self) -> bool:
+        """Whether the words speak of a limit: of recipients, of letters in a session, of connections."""
+        return self.enhanced in ("4.5.3", "5.5.3") or bool(_TOO_MANY.search(self.text))
 
     def shown(self) -> tuple[str, ...]:
         """The lines as they were on the wire, escaped for keeping."""

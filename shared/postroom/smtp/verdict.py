@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from postroom.smtp.flight import Lost
 from postroom.smtp.reply import Reply
 
 
@@ -34,14 +35,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """The conversation ended early: why, and whether all that was to be said had been handed to the kernel."""
-
-    why: str
-    handed_over: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Answers:
     """What one transaction was answered. None stands where no reply came or nothing was asked."""
 
@@ -52,6 +45,10 @@ class Answers:
     lost: Lost | None = None
     content_sent: bool = False  # the letter's octets were part of the last flight
     chunked: bool = False  # they went with the envelope, in one flight
+    surplus: Reply | None = None  # a reply too many: this one or the one before it was the last command's
+    pipelined: bool = False  # more than one command in a flight
+    later: bool = False  # said before it was known what became of the letter in front of it, in the same flight
+    goodbye: bool = False  # a 421 was heard before any of this
 
     @property
     def chunk_not_understood(self) -> bool:
@@ -62,8 +59,22 @@ class Answers:
     def someone_was_accepted(self) -> bool:
         return any(reply is not None and reply.positive for reply in self.recipients)
 
+    @property
+    def said_goodbye(self) -> bool:
+        return self.goodbye or any(reply is not None and reply.code == 421 for reply in (self.mail, *self.recipients))
 
-_TOO_MANY = re.compile(r"too many|limit", re.IGNORECASE)
+    @property
+    def out_of_step(self) -> bool:
+        """Whether the server complains that it is told too much at once, which says nothing of anybody."""
+        replies = (self.mail, *self.recipients, self.data, self.final)
+        return self.pipelined and any(reply is not None and _asks_for_less(reply) for reply in replies)
+
+
+_OUT_OF_STEP = re.compile(r"synchroni[sz]|pipelin", re.IGNORECASE)
+
+
+def _asks_for_less(reply: Reply) -> bool:
+    return reply.code in (500, 501, 503, 550, 554) and bool(_OUT_OF_STEP.search(reply.text))
 
 
 def judge(recipients: tuple[str, ...], answers: Answers, *, first: bool) -> tuple[Verdict, ...]:
@@ -78,15 +89,23 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
     mail, final = answers.mail, answers.final
     # A server that takes the letter for somebody has it, whatever else it said: a second copy would be a lie.
     if final is not None and final.positive and rcpt is not None and rcpt.positive:
+        if answers.surplus is not None and not answers.surplus.positive:
+            note = (
+                f"The server sent one reply too many, {answers.surplus.quoted()}: which is the letter's can't be told"
+            )
+            return Verdict(recipient, Fate.UNKNOWN, final, note, cause="reply_lost")
         return Verdict(recipient, Fate.ACCEPTED, final)
+    if answers.out_of_step:
+        note = "The server couldn't follow commands that came together, so nobody was judged"
+        return Verdict(recipient, Fate.NOT_ATTEMPTED, _last_of(answers), note)
     # MAIL refused: that reply counts for everyone. A 421 after earlier letters ends the session, not the letter.
     if mail is not None and not mail.positive:
-        if mail.code == 421 and not first:
+        if (mail.code == 421 and not first) or (answers.later and mail.code in (421, 500, 502, 503)):
             return Verdict(recipient, Fate.NOT_ATTEMPTED, mail)
         return Verdict(recipient, _fate_of(mail), mail)
     # RCPT refused: the recipient's own reply. RFC 5321 §4.5.3.1.10: too many at once, so the rest goes again.
     if rcpt is not None and not rcpt.positive:
-        if answers.someone_was_accepted and rcpt.code in (452, 552) and _too_many(rcpt):
+        if answers.someone_was_accepted and rcpt.code in (452, 552) and rcpt.too_many:
             return Verdict(recipient, Fate.NOT_ATTEMPTED, rcpt)
         return Verdict(recipient, _fate_of(rcpt), rcpt)
     # RCPT accepted: the reply to the final dot decides, or the one to DATA where it never came to a dot.
@@ -94,11 +113,19 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
         return Verdict(recipient, Fate.DEFERRED if answers.chunk_not_understood else _fate_of(final), final)
     if answers.data is not None and answers.data.code != 354:
         return Verdict(recipient, _refusal_of(answers.data), answers.data)
+    return _without_an_answer(recipient, rcpt, answers, first=first)
+
+
+def _without_an_answer(recipient: str, rcpt: Reply | None, answers: Answers, *, first: bool) -> Verdict:
+    """The verdict where the conversation ended before the letter was judged."""
     why = answers.lost.why if answers.lost else "the server never answered"
     if _in_doubt(rcpt, answers):
         note = f"The reply to the final dot was lost: {why}"
         return Verdict(recipient, Fate.UNKNOWN, note=note, cause="reply_lost")
     note = f"The session ended before the letter was taken: {why}"
+    if not first or answers.goodbye:
+        # It had carried others: another session may carry this one, and nothing is held against anybody.
+        return Verdict(recipient, Fate.NOT_ATTEMPTED, note=note, cause="connection_lost")
     return Verdict(recipient, Fate.DEFERRED, note=note, cause="connection_lost")
 
 
@@ -108,8 +135,13 @@ def _in_doubt(rcpt: Reply | None, answers: Answers) -> bool:
         return False
     if answers.chunked:
         # No answer at all is no proof that it read nothing, but who said goodbye takes no letter any more.
-        return not any(reply is not None and reply.code == 421 for reply in answers.recipients)
+        return not answers.said_goodbye
     return answers.data is not None and rcpt is not None
+
+
+def _last_of(answers: Answers) -> Reply | None:
+    replies = (answers.final, answers.data, *reversed(answers.recipients), answers.mail)
+    return next((reply for reply in replies if reply is not None and not reply.positive), None)
 
 
 def _fate_of(reply: Reply) -> Fate:
@@ -122,7 +154,3 @@ def _fate_of(reply: Reply) -> Fate:
 def _refusal_of(reply: Reply) -> Fate:
     # 421 is never about the recipient (RFC 5321 §3.8). A 2xx or 3xx out of place says nothing for good either.
     return Fate.REFUSED if reply.permanent else Fate.DEFERRED
-
-
-def _too_many(reply: Reply) -> bool:
-    return reply.enhanced in ("4.5.3", "5.5.3") or bool(_TOO_MANY.search(reply.text))

@@ -1,0 +1,157 @@
+"""One caller's letters, carried in sessions with one target: the loop's side of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from functools import partial
+from itertools import takewhile
+from typing import Protocol
+
+from postroom.delivery.routing import Target
+from postroom.internet.letters import Letters
+from postroom.internet.pool import Pool, Way, way
+from postroom.internet.reach import Errand, Reach
+from postroom.internet.reached import Reached, Unreached, drive
+from postroom.ports import Carried
+from postroom.smtp.envelope import Mail
+from postroom.smtp.transcript import Line
+from postroom.smtp.verdict import Fate, Verdict
+
+log = logging.getLogger(__name__)
+
+
+class Caller(Protocol):
+    """Whoever's letters are carried, as seen from the loop."""
+
+    def settle(self, mail: Mail, carried: Carried) -> None: ...
+
+    def pull(self, answer: asyncio.Future[Mail | None]) -> None: ...
+
+    def mark(self, mail: Mail) -> Awaitable[bool]: ...
+
+
+@dataclass
+class Conversation:
+    """Carries a caller's letters until there are no more, or no session for them."""
+
+    caller: Caller
+    reach: Reach
+    pool: Pool
+    target: Target
+    deadline: float  # monotonic
+
+    async def carry(self, first: Mail, second: Mail | None) -> None:
+        letters = Letters(first, second, self.caller.pull)
+        again = True
+        seen: tuple[Line, ...] = ()  # by the next letter, of a session that ended before it was judged
+        while again and (mail := await letters.at(0)) is not None:
+            shared = way(self.target, mail.security)
+            found = await self._session(shared)
+            if isinstance(found, Unreached):
+                await self._none_for(letters, shared, found)
+                continue
+            try:
+                again, seen = await self._letters(found, shared, letters, seen)
+            except BaseException:
+                self.pool.let_go(found)
+                raise
+        for mail in await letters.left():
+            self.caller.settle(mail, Carried(verdicts=_not_attempted(mail)))
+
+    async def _session(self, shared: Way) -> Reached | Unreached:
+        """One that rests, or a new one."""
+        resting = self.pool.take(shared)
+        if resting is not None:
+            resting.connection.deadline = self.deadline
+            return resting
+        try:
+            return await self.reach(
+                Errand(self.target, shared[-1], self.deadline, self.pool.hosts, self.pool.deadlines)
+            )
+        except Exception as surprise:
+            return Unreached(note=_ours(surprise), cause="internal_error")
+
+    async def _none_for(self, letters: Letters, shared: Way, found: Unreached) -> None:
+        """Nobody answers, so it is the same for every letter that goes this way."""
+        while (mail := await letters.at(0)) is not None and way(self.target, mail.security) == shared:
+            letters.settled(1)
+            self.caller.settle(mail, found.carried(mail))
+
+    async def _letters(
+        self, found: Reached, shared: Way, letters: Letters, seen: tuple[Line, ...]
+    ) -> tuple[bool, tuple[Line, ...]]:
+        """Carry letters until there are no more that go this way, or the session ends.
+
+        Whether those that are left may have another session at once, and what the first of them has seen of this one.
+
+        The next letter is claimed and rendered while this one is under way, so that it is known before the
+        final dot whether QUIT follows: a verdict never waits for a claim.
+        """
+        session, connection = found.session, found.connection
+        introduction = connection.transcript.lines(0, found.introduced)
+        left = False
+        while not left and (mails := await self._together(found, shared, letters)):
+            following = await letters.at(len(mails))
+            begun, trips = len(connection.transcript), connection.round_trips
+            verdicts = await self._transactions(found, mails)
+            trips = connection.round_trips - trips
+            left = following is None or not found.usable
+            if left:
+                await self._leave(found, shared)
+            lines = (*seen, *introduction, *connection.transcript.lines(begun))
+            if session.moved_on and _nobody_was_judged(verdicts):
+                return True, lines
+            seen = ()
+            letters.settled(len(mails))
+            for mail, judged in zip(mails, verdicts, strict=True):
+                self.caller.settle(mail, found.carried(judged, lines, trips))
+        if not left:
+            await self._leave(found, shared)
+        return session.moved_on or not left, ()
+
+    async def _together(self, found: Reached, shared: Way, letters: Letters) -> list[Mail]:
+        """The next letters that go this way in one flight; none where the session is too old for more."""
+        if not found.usable or found.old:
+            return []
+        mails = await letters.first(self.target.depth)
+        mails = list(takewhile(lambda mail: way(self.target, mail.security) == shared, mails))
+        return mails[: found.session.together(mails, self.target.depth)]
+
+    async def _transactions(self, found: Reached, mails: list[Mail]) -> list[tuple[Verdict, ...]]:
+        session, connection = found.session, found.connection
+        try:
+            if len(mails) > 1:
+                return await drive(session.transactions(mails), connection)
+            mark = partial(self.caller.mark, mails[0]) if mails[0].marked else None
+            return [await drive(session.transaction(mails[0], connection.idle), connection, mark)]
+        except Exception as surprise:
+            note = _ours(surprise)
+            return [session.broken_off(mail, note) for mail in mails]
+
+    async def _leave(self, found: Reached, shared: Way) -> None:
+        """Let the session rest where somebody else may have a use for it, else say goodbye."""
+        if found.usable and self.pool.shared and not found.old:
+            self.pool.rest(shared, found)
+        elif found.connection.lost is None:
+            self.pool.part(found)
+            await asyncio.sleep(0)  # one turn of the loop: QUIT is said
+        else:
+            self.pool.let_go(found)
+
+
+def _nobody_was_judged(verdicts: list[tuple[Verdict, ...]]) -> bool:
+    return all(verdict.fate is Fate.NOT_ATTEMPTED for several in verdicts for verdict in several)
+
+
+def _ours(surprise: Exception) -> str:
+    """A failure that is postroom's own is no reason to leave letters behind under a claim: it is told and logged."""
+    log.error("a session failed", exc_info=surprise)
+    return f"postroom itself failed: {type(surprise).__name__}: {surprise}"
+
+
+def _not_attempted(mail: Mail) -> tuple[Verdict, ...]:
+    note = "The session ended before this letter's turn came"
+    return tuple(Verdict(recipient, Fate.NOT_ATTEMPTED, note=note) for recipient in mail.recipients)

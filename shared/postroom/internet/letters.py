@@ -1,0 +1,46 @@
+"""The letters of one conversation, pulled from its caller a little ahead of their turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from postroom.smtp.envelope import Mail
+
+
+class Letters:
+    """What is pulled and not settled yet, in order. Asking goes on in the background while a letter is under way."""
+
+    def __init__(self, first: Mail, second: Mail | None, ask: Callable[[asyncio.Future[Mail | None]], None]) -> None:
+        self._ask = ask
+        self._pulled = deque([first])
+        self._asked: asyncio.Future[Mail | None] | None = asyncio.get_running_loop().create_future()
+        self._asked.set_result(second)
+
+    async def at(self, place: int) -> Mail | None:
+        """The letter so many places behind the first that isn't settled, or None where there is none."""
+        while len(self._pulled) <= place and self._asked is not None:
+            mail = await self._asked
+            self._asked = None
+            if mail is not None:
+                self._pulled.append(mail)
+                self._asked = asyncio.get_running_loop().create_future()
+                self._ask(self._asked)
+        return self._pulled[place] if place < len(self._pulled) else None
+
+    async def first(self, most: int) -> list[Mail]:
+        """As many letters as there are, `most` at most."""
+        await self.at(most - 1)
+        return list(self._pulled)[:most]
+
+    def settled(self, count: int) -> None:
+        """The first ones are done with."""
+        for _ in range(count):
+            self._pulled.popleft()
+
+    async def left(self) -> list[Mail]:
+        """All that were pulled and are not settled; no more are asked for."""
+        last = await self._asked if self._asked is not None else None
+        self._asked = None
+        return [*self._pulled, *([last] if last is not None else [])]

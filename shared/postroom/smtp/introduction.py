@@ -1,0 +1,85 @@
+"""The beginning of a session: greeting, EHLO, STARTTLS and EHLO again, AUTH. Each is a flight of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from postroom.smtp.commands import AuthPlain, Command, Ehlo, Greeting, Helo, StartTls
+from postroom.smtp.flight import Failure, Flight, Heard, Lost
+from postroom.smtp.reply import Capabilities, Reply
+from postroom.smtp.security import Credentials, Security
+
+
+@dataclass(slots=True)
+class Introduction:
+    """What we ask for, and after `introduce` what we got."""
+
+    name: str
+    security: Security
+    credentials: Credentials | None
+    encrypted: bool  # TLS came before the greeting, or by STARTTLS since
+    clear_text: bool  # STARTTLS broke before, so it isn't asked for again
+    can: Capabilities
+    goodbye: bool = False  # a 421 was among the answers: nothing may follow but QUIT (RFC 5321 §3.8)
+
+    def introduce(self) -> Generator[Flight, Heard, Failure | None]:
+        """None when the server is ready for MAIL."""
+        greeting = yield from self._ask(Greeting())
+        if isinstance(greeting, Lost):
+            return Failure(f"The server didn't greet: {greeting.why}")
+        if greeting.code != 220:
+            return Failure("The server turned us away with its greeting", greeting, "turned_away")
+        failure = (yield from self._hello()) or (yield from self._encrypt())
+        if failure is None and self.credentials is not None:
+            failure = yield from self._authenticate(self.credentials)
+        return failure
+
+    def _hello(self) -> Generator[Flight, Heard, Failure | None]:
+        self.can = Capabilities()  # RFC 3207 §4.2: what was said before TLS must be forgotten
+        answer = yield from self._ask(Ehlo(self.name))
+        if isinstance(answer, Reply) and answer.positive:
+            self.can = Capabilities.parse(answer)
+            return None
+        if isinstance(answer, Reply) and answer.permanent:  # RFC 5321 §3.2
+            answer = yield from self._ask(Helo(self.name))
+            if isinstance(answer, Reply) and answer.positive:
+                return None
+        if isinstance(answer, Lost):
+            return Failure(f"The session ended at our introduction: {answer.why}")
+        return Failure("The server refused our introduction", answer, "turned_away")
+
+    def _encrypt(self) -> Generator[Flight, Heard, Failure | None]:
+        if self.encrypted or self.clear_text:
+            return None
+        if "STARTTLS" not in self.can:
+            if self.security is Security.OPPORTUNISTIC:
+                return None
+            note = "The server offers no STARTTLS, and this letter must not go in clear text"
+            return Failure(note, cause="tls")
+        answer = yield from self._ask(StartTls())
+        if isinstance(answer, Lost):
+            return Failure(f"STARTTLS failed: {answer.why}", cause="tls")
+        if answer.code != 220:
+            if self.security is Security.OPPORTUNISTIC and not self.goodbye:
+                return None
+            note = "The server refused STARTTLS, and this letter must not go in clear text"
+            return Failure(note, answer, "tls")
+        self.encrypted = True
+        return (yield from self._hello())
+
+    def _authenticate(self, credentials: Credentials) -> Generator[Flight, Heard, Failure | None]:
+        if "PLAIN" not in self.can.auth:
+            return Failure("The relay doesn't offer AUTH PLAIN", cause="auth")
+        answer = yield from self._ask(AuthPlain(credentials.username, credentials.password))
+        if isinstance(answer, Lost):
+            return Failure(f"The session ended at AUTH: {answer.why}")
+        return None if answer.positive else Failure("The relay refused our credentials", answer, "auth")
+
+    def _ask(self, command: Command) -> Generator[Flight, Heard, Reply | Lost]:
+        heard = yield (command,)
+        if heard.lost:
+            return heard.lost
+        reply = heard.replies[0]
+        self.goodbye = self.goodbye or reply.code == 421
+        return reply

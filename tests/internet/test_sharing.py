@@ -1,0 +1,234 @@
+"""Letters of concurrent tasks to one destination share sessions while these are open."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Lock
+
+import pytest
+
+from postroom.delivery.routing import Host, Target
+from postroom.internet import pool
+from postroom.internet.wire import SmtpWire
+from postroom.ports import Carried
+from postroom.smtp.envelope import Mail
+from postroom.smtp.security import Security
+from postroom.smtp.timeouts import Timeouts
+from postroom.smtp.verdict import Fate
+from tests.internet.carrying import carry, lines, mail, wire_with
+from tests.internet.peer import Guest, introduced, polite, serving
+
+EXTENSIONS = ("PIPELINING", "CHUNKING")
+
+
+class Register:
+    """The sessions of a server, and what was said in each."""
+
+    def __init__(self) -> None:
+        self.sessions: list[list[bytes]] = []
+        self._lock = Lock()
+
+    def serve(self, guest: Guest) -> None:
+        said: list[bytes] = []
+        with self._lock:
+            self.sessions.append(said)
+        hear = guest.hear
+
+        def heard(until: bytes = b"\r\n") -> bytes:
+            line = hear(until)
+            said.append(line)
+            return line
+
+        guest.hear = heard  # type: ignore[method-assign]  # what is heard is written down
+        polite(guest, *EXTENSIONS)
+
+
+@contextmanager
+def somebody_under_way(wire: SmtpWire) -> Iterator[None]:
+    """A conversation with another server, which lasts until the end of the block."""
+    over, under_way = Event(), Event()
+
+    def dawdle(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest)
+        guest.hear()
+        under_way.set()
+        over.wait(10)
+        guest.say("250 ok")
+        polite_rest(guest)
+
+    with serving(dawdle) as port, ThreadPoolExecutor(1) as threads:
+        other = threads.submit(carry, wire, port, iter([mail()]))
+        assert under_way.wait(5)
+        try:
+            yield
+        finally:
+            over.set()
+            other.result(5)
+
+
+def polite_rest(guest: Guest) -> None:
+    for answer in ("250 ok", "354 go on"):
+        guest.hear()
+        guest.say(answer)
+    guest.hear(b"\r\n.\r\n")
+    guest.say("250 taken")
+    guest.hear()
+    guest.say("221 bye")
+
+
+@pytest.fixture(scope="module")
+def wire() -> SmtpWire:
+    """It waits for those that dawdle."""
+    return wire_with(Timeouts(command=10, final=10))
+
+
+@pytest.fixture
+def slow(wire: SmtpWire, monkeypatch: pytest.MonkeyPatch) -> SmtpWire:
+    """A wire whose sessions rest for as long as a test may want them to."""
+    monkeypatch.setattr(pool, "LONGEST_REST", 30.0)
+    return wire
+
+
+def test_a_task_takes_the_session_that_another_has_left(slow: SmtpWire) -> None:
+    register = Register()
+    with serving(register.serve) as port, somebody_under_way(slow):
+        carried = [carry(slow, port, iter([mail(f"r{number}@example.net")])) for number in range(5)]
+        assert len(register.sessions) == 1
+        assert b"QUIT\r\n" not in register.sessions[0]
+    assert register.sessions[0][-1] == b"QUIT\r\n", "the last one to leave says goodbye for those that rest"
+    for number, (each,) in enumerate(carried):
+        said = lines(each)
+        assert each.verdicts[0].fate is Fate.ACCEPTED
+        assert said[1] == "C: EHLO client.example.org"
+        assert [line for line in said if "RCPT" in line] == [f"C: RCPT TO:<r{number}@example.net>"]
+
+
+def test_a_lone_task_says_goodbye_itself(wire: SmtpWire) -> None:
+    register = Register()
+    with serving(register.serve) as port:
+        for _ in range(2):
+            (carried,) = carry(wire, port, iter([mail()]))
+            assert lines(carried)[-1] == "C: QUIT"
+    assert len(register.sessions) == 2
+
+
+def test_a_session_that_nobody_wants_is_ended_soon(wire: SmtpWire, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "LONGEST_REST", 0.1)
+    left = Event()
+
+    def serve(guest: Guest) -> None:
+        polite(guest, *EXTENSIONS)
+        left.set()
+
+    with serving(serve) as port, somebody_under_way(wire):
+        carry(wire, port, iter([mail()]))
+        assert left.wait(3), "the session still rests"
+
+
+def test_many_tasks_at_once_need_no_more_sessions_than_there_are_tasks(slow: SmtpWire) -> None:
+    register = Register()
+
+    def one(number: int) -> list[Carried]:
+        return carry(slow, port, iter([mail(f"r{number}@example.net")]))
+
+    with serving(register.serve) as port, somebody_under_way(slow), ThreadPoolExecutor(4) as threads:
+        carried = [each for (each,) in threads.map(one, range(60))]
+    assert len(register.sessions) <= 4
+    assert {each.verdicts[0].fate for each in carried} == {Fate.ACCEPTED}
+    asked = [line for said in register.sessions for line in said if line.startswith(b"RCPT")]
+    assert sorted(asked) == sorted(f"RCPT TO:<r{number}@example.net>\r\n".encode() for number in range(60))
+
+
+@pytest.mark.parametrize("ending", ["goodbye", "hangs up"])
+def test_a_server_that_leaves_a_resting_session_costs_no_letter_an_attempt(slow: SmtpWire, ending: str) -> None:
+    gone = Event()
+    sessions: list[Guest] = []
+
+    def serve(guest: Guest) -> None:
+        sessions.append(guest)
+        if len(sessions) > 1:
+            return polite(guest, *EXTENSIONS)
+        guest.say("220 hi")
+        introduced(guest, *EXTENSIONS)
+        while not (line := guest.hear()).startswith(b"BDAT"):
+            pass
+        guest.hear_octets(int(line.split()[1]))
+        guest.say("250 ok", "250 ok", "250 taken")
+        if ending == "goodbye":
+            guest.say("421 4.4.2 you were silent for too long")
+        guest.sock.close()
+        gone.set()
+        return None
+
+    with serving(serve) as port, somebody_under_way(slow):
+        (first,) = carry(slow, port, iter([mail()]))
+        assert gone.wait(3)
+        (second,) = carry(slow, port, iter([mail()]))
+    assert [each.verdicts[0].fate for each in (first, second)] == [Fate.ACCEPTED, Fate.ACCEPTED]
+    assert len(sessions) == 2
+
+
+def test_a_letter_that_asks_for_more_gets_a_session_of_its_own(slow: SmtpWire) -> None:
+    """What went in clear text can't be shared with what must not, whatever the order."""
+    register = Register()
+    letters = [mail(), Mail("a@example.org", ("b@example.net",), b"\r\n", security=Security.REQUIRE), mail()]
+    with serving(register.serve) as port:
+        carried = carry(slow, port, iter(letters))
+    fates = {id(letter): None for letter in letters}
+    assert len(carried) == len(fates)
+    assert sorted(each.verdicts[0].fate for each in carried) == ["accepted", "accepted", "deferred"]
+    assert sum(any(line.startswith(b"BDAT") for line in said) for said in register.sessions) == 2
+
+
+def test_a_server_that_takes_three_letters_a_session_gets_them_in_several(wire: SmtpWire) -> None:
+    sessions: list[int] = []
+
+    def serve(guest: Guest) -> None:
+        sessions.append(0)
+        mine = len(sessions) - 1
+        guest.say("220 hi")
+        introduced(guest, *EXTENSIONS)
+        while True:
+            line = guest.hear()
+            verb = line[:4]
+            if verb == b"QUIT":
+                return guest.say("221 bye")
+            if verb == b"BDAT":
+                guest.hear_octets(int(line.split()[1]))
+            if sessions[mine] >= 3:
+                guest.say("421 4.7.0 too many messages in this connection" if verb == b"MAIL" else "503 no")
+                continue
+            sessions[mine] += verb == b"BDAT"
+            guest.say("250 ok")
+
+    with serving(serve) as port:
+        carried = carry(wire, port, (mail(f"r{number}@example.net") for number in range(10)))
+        assert [each.verdicts[0].fate for each in carried] == [Fate.ACCEPTED] * 10
+        assert sum(sessions) == 10
+        assert sessions[0] == 3
+        before = len(sessions)
+        carried = carry(wire, port, (mail(f"r{number}@example.net") for number in range(6)))
+        assert [each.verdicts[0].fate for each in carried] == [Fate.ACCEPTED] * 6
+        assert len(sessions) - before == 2, "its limit is remembered"
+        assert not any("421" in line for each in carried for line in lines(each))
+
+
+def test_with_depth_two_letters_share_a_flight_after_the_first(wire: SmtpWire) -> None:
+    register = Register()
+    carried: list[Carried] = []
+    with serving(register.serve) as port:
+        target = Target(route="r", hosts=(Host("localhost", port),), security=Security.OPPORTUNISTIC, depth=2)
+        mails = (mail(f"r{number}@example.net") for number in range(5))
+        wire.converse(target, mails, time.monotonic() + 10, _never_marked, lambda _, each: carried.append(each))
+    assert [each.verdicts[0].fate for each in carried] == [Fate.ACCEPTED] * 5
+    assert [each.round_trips for each in carried] == [1] * 5
+    rsets = [line for line in register.sessions[0] if line == b"RSET\r\n"]
+    assert len(rsets) == 4
+    assert lines(carried[-1])[-1] == "C: QUIT"
+
+
+_never_marked: Callable[[Mail], bool] = lambda _: pytest.fail("nothing is to be marked")  # noqa: E731  a stub's stub
