@@ -6,6 +6,7 @@ from pathlib import Path
 
 from postroom.cli.config import settings_table
 from postroom.settings import Settings, every_setting
+from tests.doubles import outcomes
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -22,6 +23,10 @@ def test_the_defaults_that_are_described_are_the_defaults() -> None:
         if first[:1].isdigit() or first in ("local", "required", "retry"):
             described = Settings.from_environment({setting.variable: first})
             assert described == bare, setting.variable
+
+
+def test_the_readme_promises_the_outcomes_that_are_tested() -> None:
+    assert outcomes.table() in README
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:

@@ -15,7 +15,6 @@ import trustme
 from postroom.internet.exchange import Exchange
 from postroom.internet.wire import SmtpWire
 from postroom.smtp.commands import Content
-from postroom.smtp.flight import Flight
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
@@ -97,9 +96,9 @@ def test_what_was_said_to_a_server_that_reset_is_read_from_the_socket_itself(
     broken = Event()
 
     class Breaking(Exchange):
-        def _write(self, flight: Flight) -> None:
-            super()._write(flight)
-            if any(isinstance(command, Content) for command in flight):
+        def _write(self, octets: bytes) -> None:
+            super()._write(octets)
+            if any(isinstance(command, Content) for command in self._outstanding):
                 # The answer is in the kernel's hands when the transport gives up, as it does on EPIPE.
                 assert said.wait(3)
                 self._loop.remove_reader(self._sock.fileno()) if hasattr(self._loop, "_selector") else None

@@ -78,7 +78,7 @@ def test_every_reply_comes_back_whole_and_safe_to_keep(replies: list[tuple[int, 
             separator = " " if at == len(lines) - 1 else "-"
             octets += f"{code}{separator}{line}\r\n".encode("utf-8", "replace")
     for reply in parsed(octets):
-        for line in (*reply.shown(), reply.quoted()):
+        for line in (*reply.shown, reply.quoted()):
             line.encode()
             assert line.isprintable() or "\u00ad" in line or not any(c in line for c in "\r\n\0\x1b")
             assert len(line) <= 1024

@@ -74,7 +74,7 @@ def test_no_verdict_is_better_than_what_was_heard(data: st.DataObject, offered: 
             assert verdict.reply is not None
             assert verdict.reply.permanent
         if verdict.fate is Fate.UNKNOWN:
-            assert final == [None]
+            assert final == [None] or (final[0] is not None and final[0].intermediate)
     assert len(finals) <= (2 if "CHUNKING" in offered else 1)
     assert all(reply is not None and not reply.positive for reply in finals[:-1])
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator, Sequence
 from time import monotonic
 from typing import cast
 
@@ -20,7 +20,7 @@ from postroom.delivery.attempt import TlsFacts
 from postroom.internet.deadlines import Deadlines
 from postroom.internet.ear import Ear, listening
 from postroom.internet.exchange import Exchange
-from postroom.smtp.commands import AuthPlain, Command, Ehlo, Greeting, Helo, StartTls
+from postroom.smtp.commands import SLICE, AuthPlain, Command, Content, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.flight import Flight, Heard, Lost
 from postroom.smtp.reply import Reply, decoded
 from postroom.smtp.security import Security
@@ -80,32 +80,40 @@ class Connection:
 
     async def say(self, flight: Flight) -> Heard:
         """The replies to the flight; the session is dropped where the deadline is over before it begins."""
-        now = monotonic()
+        now, exchange = monotonic(), self._exchange
         if now >= self.deadline:
             # A worker that stood still may have lost its claims: not another word, least of all the final dot.
-            self._lost = self._lost or Lost("the time for this session was over")
-            self.close()
-        lost = self.lost
-        if lost is not None:
+            self.close("the time for this session was over")
+        if lost := self.lost:
             return Heard((), Lost(lost.why, out_of_step=lost.out_of_step))
-        at_ms = (now - self.began) * 1000
-        for command in flight:
-            if shown := command.shown():
-                self.transcript.client(at_ms, shown)
+        octets, slices = self._spoken(flight, self._ms(now))
         self.round_trips += 1
-        if self._exchange is not None:
-            return await self._exchange.say(flight)
-        if isinstance(flight[0], _HANDSHAKE):
-            return await self._step(flight[0])
-        transport = self._client.transport
-        if transport is None:
-            self._lost = Lost("the server closed the connection")
-            return Heard((), self._lost)
-        self._exchange = Exchange(
-            cast(asyncio.Transport, transport), self._sock, self._deadlines, self._timeout, self._hear
-        )
-        self._client.protocol = self._client.transport = None
-        return await self._exchange.say(flight)
+        if exchange is None:
+            if isinstance(flight[0], _HANDSHAKE):
+                return await self._step(flight[0])
+            transport = self._client.transport
+            if transport is None:
+                self._lost = Lost("the server closed the connection")
+                return Heard((), self._lost)
+            exchange = self._exchange = Exchange(
+                cast(asyncio.Transport, transport), self._sock, self._deadlines, self._until, self._hear
+            )
+            self._client.protocol = self._client.transport = None
+        return await exchange.say(flight, octets, slices)
+
+    def _spoken(self, flight: Flight, at_ms: float) -> tuple[bytes, Iterator[bytes] | None]:
+        """What the flight's commands are on the wire, a large letter by itself; they are in the transcript then."""
+        spoken: list[bytes] = []
+        slices: Iterator[bytes] | None = None
+        for command in flight:
+            if isinstance(command, Content) and len(command.octets) > SLICE:
+                slices, shown = command.slices(), command.shown()
+            else:
+                octets, shown = command.spoken()
+                spoken.append(octets)
+            if shown:
+                self.transcript.client(at_ms, shown)
+        return b"".join(spoken), slices
 
     @property
     def lost(self) -> Lost | None:
@@ -125,7 +133,9 @@ class Connection:
         verified = self._context.verify_mode is ssl.CERT_REQUIRED
         return TlsFacts(version=version, cipher=cipher, verified=verified, policy=str(policy))
 
-    def close(self) -> None:
+    def close(self, why: str = "we closed the connection") -> None:
+        """Nothing is said any more; what was said before may still be on its way."""
+        self._lost = self._lost or Lost(why)
         if self._exchange is not None:
             self._exchange.close()
         else:
@@ -136,7 +146,7 @@ class Connection:
     # The handshake, by aiosmtplib.
 
     async def _step(self, command: Command) -> Heard:
-        timeout = self._timeout(command.phase)
+        timeout = self._until(command.phase, now := monotonic()) - now
         self._owned = False
         if self._ear is not None:
             self._ear.expect()
@@ -152,8 +162,7 @@ class Connection:
             case _:
                 call = self._client.starttls(tls_context=self._context, server_hostname=self._host, timeout=timeout)
         heard = await self._called(call)
-        for reply in heard.replies:
-            self._hear(reply)
+        self._hear(heard.replies, monotonic())
         transport, protocol = self._client.transport, self._client.protocol
         if heard.lost is None and isinstance(command, Greeting | StartTls) and transport and protocol:
             self._note_tls(transport)
@@ -181,9 +190,10 @@ class Connection:
         """The reply as we heard it ourselves; the greeting alone comes before we can listen."""
         if self._ear is None:
             return Heard((_reply(code, message),))
-        reply = self._ear.reply
-        if reply is None or reply.code != code:  # aiosmtplib acts on what it heard: the two must agree
-            return self._lose(f"the server's replies and our commands are out of step at {code}")
+        heard, reply = _reply(code, message), self._ear.reply
+        if reply is None or reply.code != code or _words(reply) != _words(heard):
+            # aiosmtplib acts on what it has heard, an answer to an earlier command perhaps: the two must agree.
+            return self._lose(f"replies and commands are out of step at {heard.quoted()}")
         return Heard((reply,))
 
     def _lose(self, why: str) -> Heard:
@@ -199,11 +209,21 @@ class Connection:
             cipher = session.cipher()
             self._tls = (session.version() or "", cipher[0] if cipher else "")
 
-    def _hear(self, reply: Reply) -> None:
-        self.transcript.server((monotonic() - self.began) * 1000, reply.shown())
+    def _hear(self, replies: Sequence[Reply], at: float) -> None:
+        at_ms = self._ms(at)
+        for reply in replies:
+            self.transcript.server(at_ms, reply.shown)
 
-    def _timeout(self, phase: Phase) -> float:
-        return min(self._timeouts.of(phase), self.deadline - monotonic())
+    def _ms(self, at: float) -> float:
+        return round((at - self.began) * 1000, 3)
+
+    def _until(self, phase: Phase, now: float) -> float:
+        """When a phase that begins now must be over."""
+        return min(now + self._timeouts.of(phase), self.deadline)
+
+
+def _words(reply: Reply) -> list[str]:
+    return [line.strip() for line in reply.lines if line.strip()]
 
 
 def _reply(code: int, message: str) -> Reply:

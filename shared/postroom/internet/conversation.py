@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import takewhile
 from typing import Protocol
 
@@ -43,12 +43,15 @@ class Conversation:
     target: Target
     deadline: float  # monotonic
 
+    def __post_init__(self) -> None:
+        self._way = cache(lambda asked: way(self.target, asked))
+
     async def carry(self, first: Mail, second: Mail | None) -> None:
         letters = Letters(first, second, self.caller.pull)
         again = True
         seen: tuple[Line, ...] = ()  # by the next letter, of a session that ended before it was judged
-        while again and (mail := await letters.at(0)) is not None:
-            shared = way(self.target, mail.security)
+        while again and (mail := await letters.next()) is not None:
+            shared = self._way(mail.security)
             found = await self._session(shared)
             if isinstance(found, Unreached):
                 await self._none_for(letters, shared, found)
@@ -76,8 +79,8 @@ class Conversation:
 
     async def _none_for(self, letters: Letters, shared: Way, found: Unreached) -> None:
         """Nobody answers, so it is the same for every letter that goes this way."""
-        while (mail := await letters.at(0)) is not None and way(self.target, mail.security) == shared:
-            letters.settled(1)
+        while (mail := await letters.next()) is not None and self._way(mail.security) == shared:
+            letters.settled(mail)
             self.caller.settle(mail, found.carried(mail))
 
     async def _letters(
@@ -94,7 +97,7 @@ class Conversation:
         introduction = connection.transcript.lines(0, found.introduced)
         left = False
         while not left and (mails := await self._together(found, shared, letters)):
-            following = await letters.at(len(mails))
+            following = letters.at(len(mails))
             begun, trips = len(connection.transcript), connection.round_trips
             verdicts = await self._transactions(found, mails)
             trips = connection.round_trips - trips
@@ -102,23 +105,29 @@ class Conversation:
             if left:
                 await self._leave(found, shared)
             lines = (*seen, *introduction, *connection.transcript.lines(begun))
-            if session.moved_on and _nobody_was_judged(verdicts):
-                return True, lines
-            seen = ()
-            letters.settled(len(mails))
             for mail, judged in zip(mails, verdicts, strict=True):
+                if session.moved_on and all(verdict.fate is Fate.NOT_ATTEMPTED for verdict in judged):
+                    continue  # nobody has judged it: it goes in the next session
+                letters.settled(mail)
                 self.caller.settle(mail, found.carried(judged, lines, trips))
+            # The letter that is first now may have been in this flight: then it has seen the session end.
+            upcoming = letters.at(0)
+            seen = lines if any(mail is upcoming for mail in mails) else ()
         if not left:
             await self._leave(found, shared)
-        return session.moved_on or not left, ()
+        return session.moved_on or not left, seen
 
     async def _together(self, found: Reached, shared: Way, letters: Letters) -> list[Mail]:
-        """The next letters that go this way in one flight; none where the session is too old for more."""
+        """The next letters that go this way in one flight; none where the session is too old for more.
+
+        The one behind them is pulled too.
+        """
         if not found.usable or found.old:
             return []
-        mails = await letters.first(self.target.depth)
-        mails = list(takewhile(lambda mail: way(self.target, mail.security) == shared, mails))
-        return mails[: found.session.together(mails, self.target.depth)]
+        most = self.target.depth
+        await letters.pull(most + 1)
+        mails = [*takewhile(lambda mail: self._way(mail.security) == shared, letters.first(most))]
+        return mails[: found.session.together(mails, most)] if len(mails) > 1 else mails
 
     async def _transactions(self, found: Reached, mails: list[Mail]) -> list[tuple[Verdict, ...]]:
         session, connection = found.session, found.connection
@@ -140,10 +149,6 @@ class Conversation:
             await asyncio.sleep(0)  # one turn of the loop: QUIT is said
         else:
             self.pool.let_go(found)
-
-
-def _nobody_was_judged(verdicts: list[tuple[Verdict, ...]]) -> bool:
-    return all(verdict.fate is Fate.NOT_ATTEMPTED for several in verdicts for verdict in several)
 
 
 def _ours(surprise: Exception) -> str:

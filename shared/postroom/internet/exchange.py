@@ -10,18 +10,20 @@ import asyncio
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fcntl import ioctl
 from termios import TIOCOUTQ
 from time import monotonic
 
 from postroom.internet.deadlines import Deadlines
-from postroom.smtp.commands import SLICE, Command, Content
+from postroom.smtp.commands import Command, Content
 from postroom.smtp.flight import Flight, Heard, Lost
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
 from postroom.smtp.timeouts import Phase
 
 BUFFER = 16384
+
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
 
 
 class Exchange(asyncio.BufferedProtocol):
@@ -32,25 +34,28 @@ class Exchange(asyncio.BufferedProtocol):
         transport: asyncio.Transport,
         sock: socket.socket,
         deadlines: Deadlines,
-        timeout: Callable[[Phase], float],
-        heard: Callable[[Reply], None],
+        until: Callable[[Phase, float], float],
+        heard: Callable[[Sequence[Reply], float], None],
     ) -> None:
-        """Be in charge of `transport`, whose socket is `sock`; whoever had it must let go of it."""
+        """Be in charge of `transport`, whose socket is `sock`; whoever had it must let go of it.
+
+        `until` tells when a phase that begins at a moment must be over; times are monotonic.
+        """
         self._loop = asyncio.get_running_loop()
         self._transport = transport
         self._sock = sock
         self._deadlines = deadlines
-        self._timeout = timeout
-        self._on_reply = heard
+        self._until = until
+        self._on_replies = heard
         self._parser = ReplyParser()
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._outstanding: deque[Command] = deque()
         self._replies: list[Reply] = []
         self._surplus: Reply | None = None
-        self._done: asyncio.Future[None] | None = None
-        self._slices: Iterator[bytes] = iter(())  # of the flight, not handed over yet
-        self._unwritten = False  # there are slices left, or one of them isn't the transport's yet
+        self._done: asyncio.Future[Heard] | None = None
+        self._slices: Iterator[bytes] | None = None  # of the flight, not handed over yet
+        self._unwritten = False  # the transport hasn't got all of the flight
         self._unsent = 0  # octets of a large letter that the server hadn't acknowledged when we last looked
         self._paused = False
         # Under TLS nobody tells when the kernel has taken everything, so there it counts as taken: better in doubt
@@ -59,57 +64,58 @@ class Exchange(asyncio.BufferedProtocol):
         self.deadline = float("inf")
         self.heard_at = monotonic()
         self.lost: Lost | None = None
-        # With a high-water mark of nothing, `pause_writing` tells of every octet that the kernel hasn't taken.
-        transport.set_write_buffer_limits(high=0)
+        # With a high-water mark of nothing, `pause_writing` tells of every octet that the kernel hasn't taken. Under
+        # TLS a buffer that has reached its mark counts as too full, so an empty one would.
+        transport.set_write_buffer_limits(high=0 if self._exact else 1)
         transport.set_protocol(self)
         if transport.is_closing():
             self.connection_lost(None)
 
-    async def say(self, flight: Flight) -> Heard:
-        """Write the flight and wait for a reply to each of its commands, or for the session's end."""
+    def say(self, flight: Flight, octets: bytes, slices: Iterator[bytes] | None = None) -> asyncio.Future[Heard]:
+        """Write the flight. The future comes true with a reply to each of its commands, or with the session's end.
+
+        `octets` are what goes out; where its last command is a large letter, that comes in `slices` behind them.
+        """
         self._replies = []
         self._unsent = 0
-        if self.lost is None:
-            self._outstanding.extend(flight)
-            self._done = self._loop.create_future()
-            self._write(flight)
-            self._arm()
-            self._deadlines.watch(self)
-            try:
-                await self._done
-            finally:
-                self._deadlines.forget(self)
-        replies = tuple(self._replies)
-        if len(replies) == len(flight):
-            return Heard(replies, surplus=self._surplus)
-        return Heard(replies, self.lost)
+        self._done = self._loop.create_future()
+        if self.lost is not None:
+            self._finish()
+            return self._done
+        self._outstanding.extend(flight)
+        self._slices, self._unwritten = slices, True
+        self._write(octets)
+        if self._slices is not None:
+            self._write_on()
+        self._arm(monotonic())
+        self._deadlines.watch(self)
+        return self._done
+
+    def _finish(self) -> None:
+        """Nothing more is waited for."""
+        if self._done is not None and not self._done.done():
+            self._deadlines.forget(self)
+            lost = self.lost if self._outstanding or not self._replies else None
+            self._done.set_result(Heard(tuple(self._replies), lost, self._surplus))
 
     def close(self) -> None:
         self._transport.close()
 
     # Writing.
 
-    def _write(self, flight: Flight) -> None:
-        *envelope, last = flight
-        if isinstance(last, Content) and len(last.octets) > SLICE:
-            self._slices = last.slices()
-            self._unwritten = True
-            if envelope:
-                self._transport.write(b"".join(command.encode() for command in envelope))
-            self._write_on()
-        else:
-            self._transport.write(b"".join(command.encode() for command in flight))
+    def _write(self, octets: bytes) -> None:
+        self._transport.write(octets)
+        # Where the kernel didn't take it the connection is broken, and we will be told why.
+        self._unwritten = self._slices is not None or (self._exact and self._transport.is_closing())
 
     def _write_on(self) -> None:
         """Hand over slices as long as the kernel takes them."""
-        while self._unwritten and not self._paused and self.lost is None:
+        while self._slices is not None and not self._paused and self.lost is None and not self._transport.is_closing():
             piece = next(self._slices, None)
             if piece is None:
-                self._unwritten = False
-                self._unsent = self._left_to_send()
-                self._arm()  # from now on it is the server's turn
+                self._slices, self._unwritten = None, False
             else:
-                self._transport.write(piece)
+                self._write(piece)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -117,9 +123,10 @@ class Exchange(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        if self._unwritten:
-            self._arm()
+        if self._slices is not None:
             self._write_on()
+            self._unsent = self._left_to_send()
+            self._arm(monotonic())  # the next sign of progress, or the server's turn
 
     def _left_to_send(self) -> int:
         """Octets that are written and not acknowledged, as far as this system tells."""
@@ -163,17 +170,34 @@ class Exchange(asyncio.BufferedProtocol):
     # Keeping count.
 
     def _feed(self, octets: bytes) -> None:
-        self.heard_at = monotonic()
+        self.heard_at = now = monotonic()
+        before = len(self._outstanding)
+        heard: list[Reply] = []
         try:
             for reply in self._parser.feed(octets):
+                heard.append(reply)
                 self._take(reply)
-                if self.lost:
-                    return
+                if self.lost is not None:
+                    break
         except MalformedReply as error:
             self._lose(str(error), abort=True)
+        self._on_replies(heard, now)
+        if not self._outstanding:
+            self._finish()
+        elif len(self._outstanding) < before:
+            self._arm(now)
+            self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Tell the server at once that its reply is here, where more are due.
+
+        Until it hears that it may keep the next one back (RFC 896), and we would keep quiet for 40 ms (RFC 1122
+        §4.2.3.2), since there is nothing for us to say.
+        """
+        if _QUICKACK is not None and self.lost is None:
+            self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
     def _take(self, reply: Reply) -> None:
-        self._on_reply(reply)
         if not self._outstanding:
             # Out of turn: a 421 is a goodbye (RFC 5321 §3.8), anything else puts replies and commands out of step.
             goodbye = reply.code == 421
@@ -182,41 +206,45 @@ class Exchange(asyncio.BufferedProtocol):
             why = "the server said goodbye" if goodbye else "the server spoke out of turn"
             self._lose(f"{why}: {reply.quoted()}", abort=True, out_of_step=not goodbye)
             return
-        if reply.positive and isinstance(self._outstanding[0], Content) and not self._handed_over:
+        if self._paused or self._unwritten:
+            self._take_early(reply)
+        else:
+            self._outstanding.popleft()
+            self._replies.append(reply)
+
+    def _take_early(self, reply: Reply) -> None:
+        """A reply that comes before the kernel has all that was to be said."""
+        is_letter = isinstance(self._outstanding[0], Content)
+        if is_letter and reply.positive and not self._handed_over:
             why = f"the server took a letter that it didn't have yet: {reply.quoted()}"
             self._lose(why, abort=True, out_of_step=True)
             return
-        command = self._outstanding.popleft()
+        self._outstanding.popleft()
         self._replies.append(reply)
-        if isinstance(command, Content) and self._unwritten:
+        if is_letter and self._unwritten:
             # Refused before it was whole. The rest would be taken for commands, so there is nothing more to say.
             self._lose(f"the server refused the letter before it was whole: {reply.quoted()}", abort=True)
-        elif self._outstanding:
-            self._arm()
-        elif self._done is not None and not self._done.done():
-            self._done.set_result(None)
 
     def _lose(self, why: str, *, abort: bool = False, out_of_step: bool = False) -> None:
         if self.lost is None:
             self.lost = Lost(why, handed_over=self._handed_over, out_of_step=out_of_step)
-            if self._done is not None and not self._done.done():
-                self._done.set_result(None)
+            self._finish()
         if abort:
             self._transport.abort()
 
     # Being late.
 
-    def _arm(self) -> None:
+    def _arm(self, now: float) -> None:
         """The deadline of the command whose reply is next, or of the next sign that the kernel takes our words."""
-        phase = Phase.DATA if self._unwritten else self._outstanding[0].phase if self._outstanding else Phase.COMMAND
-        self.deadline = monotonic() + self._timeout(phase)
+        if self._outstanding:
+            self.deadline = self._until(Phase.DATA if self._unwritten else self._outstanding[0].phase, now)
 
     def late(self) -> None:
         """Called by the sweep: lose the session, unless the server is merely slow in taking what we write."""
-        left = self._left_to_send()
-        if left < self._unsent and self._timeout(Phase.DATA) > 0:
+        left, now = self._left_to_send(), monotonic()
+        if left < self._unsent and self._until(Phase.DATA, now) > now:
             self._unsent = left
-            self._arm()
+            self._arm(now)
         elif self._unwritten:
             self._lose("the server took nothing more of the letter", abort=True)
         elif self._outstanding:

@@ -23,8 +23,10 @@ class Hosts:
         return habits if self._clock() < until else NOTHING_KNOWN
 
     def learn(self, host: Host, habits: Habits) -> None:
-        """Remember what a session made of them. A day counts from the last news."""
-        if habits == self.habits(host):
+        """Add what a session made of them. A day counts from the last news."""
+        known = self.habits(host)
+        habits = known.with_news(habits)
+        if habits == known:
             return
         if len(self._known) >= MOST:
             self._known.clear()

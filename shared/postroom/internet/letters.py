@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from postroom.smtp.envelope import Mail
 
@@ -18,26 +19,35 @@ class Letters:
         self._asked: asyncio.Future[Mail | None] | None = asyncio.get_running_loop().create_future()
         self._asked.set_result(second)
 
-    async def at(self, place: int) -> Mail | None:
-        """The letter so many places behind the first that isn't settled, or None where there is none."""
-        while len(self._pulled) <= place and self._asked is not None:
+    async def pull(self, count: int) -> None:
+        """Have as many at hand, if there are as many."""
+        while len(self._pulled) < count and self._asked is not None:
             mail = await self._asked
             self._asked = None
             if mail is not None:
                 self._pulled.append(mail)
                 self._asked = asyncio.get_running_loop().create_future()
                 self._ask(self._asked)
+
+    async def next(self) -> Mail | None:
+        """The first, or None where there are no more."""
+        await self.pull(1)
+        return self.at(0)
+
+    def at(self, place: int) -> Mail | None:
+        """The letter so many places behind the first, of those at hand."""
         return self._pulled[place] if place < len(self._pulled) else None
 
-    async def first(self, most: int) -> list[Mail]:
-        """As many letters as there are, `most` at most."""
-        await self.at(most - 1)
-        return list(self._pulled)[:most]
+    def first(self, most: int) -> list[Mail]:
+        """Those at hand, `most` at most."""
+        return list(islice(self._pulled, most))
 
-    def settled(self, count: int) -> None:
-        """The first ones are done with."""
-        for _ in range(count):
+    def settled(self, mail: Mail) -> None:
+        """It is done with."""
+        if self._pulled[0] is mail:
             self._pulled.popleft()
+        else:
+            self._pulled = deque(each for each in self._pulled if each is not mail)
 
     async def left(self) -> list[Mail]:
         """All that were pulled and are not settled; no more are asked for."""

@@ -100,6 +100,7 @@ class Pool:
 
     def part(self, reached: Reached) -> asyncio.Task[None]:
         """QUIT, and the end of the connection; it is said at the loop's next turn."""
+        self.learn(reached)
         parting = asyncio.ensure_future(self._say_goodbye(reached))
         self._partings.add(parting)
         parting.add_done_callback(self._partings.discard)
@@ -109,12 +110,16 @@ class Pool:
         try:
             await drive(reached.session.farewell(), reached.connection)
         finally:
-            self.let_go(reached)
+            reached.connection.close()
 
     def let_go(self, reached: Reached) -> None:
-        """The end of a session, with what it taught us of its host."""
+        """The end of a session that has nobody to say goodbye to."""
+        self.learn(reached)
+        reached.connection.close()
+
+    def learn(self, reached: Reached) -> None:
+        """Keep what a session taught us of its host, for the next one."""
         lost, habits = reached.connection.lost, reached.session.habits
         if lost is not None and lost.out_of_step:
             habits = replace(habits, no_pipelining=True)
         self.hosts.learn(reached.host, habits)
-        reached.connection.close()

@@ -37,8 +37,8 @@ async def drive(
         flight = next(dialogue)
         while True:
             if mark is not None and any(isinstance(command, Content) for command in flight) and not await mark():
-                connection.close()
-                flight = dialogue.send(Heard((), Lost("its end could not be marked, so it was not said")))
+                connection.close(unmarked := "its end could not be marked, so it was not said")
+                flight = dialogue.send(Heard((), Lost(unmarked)))
             else:
                 flight = dialogue.send(await connection.say(flight))
     except StopIteration as end:

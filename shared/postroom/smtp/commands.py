@@ -40,21 +40,27 @@ class Command:
     def shown(self) -> str:
         return self.line()
 
+    def spoken(self) -> tuple[bytes, str]:
+        """`encode` and `shown`, made in one."""
+        line = self.line()
+        return line.encode() + b"\r\n", line
+
 
 def _word(text: str) -> str:
-    if _ENDS_A_WORD.search(text):
+    if (" " in text or not text.isprintable()) and _ENDS_A_WORD.search(text):
         raise UnsafeCommand(f"{text!r} holds a space or a control character")
     return text
 
 
 def _path(address: str) -> str:
-    if address and (_CONTROL.search(address) or not _PATH.fullmatch(address)):
+    controls = not address.isprintable() and _CONTROL.search(address)
+    if address and (controls or not _PATH.fullmatch(address)):
         raise UnsafeCommand(f"{address!r} is not an address that can stand between angle brackets")
     return f"<{address}>"
 
 
 def _parameters(parameters: tuple[str, ...]) -> str:
-    return "".join(f" {_word(each)}" for each in parameters)
+    return "".join([f" {_word(each)}" for each in parameters]) if parameters else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,8 @@ class Greeting(Command):
     def encode(self) -> bytes:
         return b""
 
-    def shown(self) -> str:
-        return ""
+    def spoken(self) -> tuple[bytes, str]:
+        return b"", ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,9 @@ class AuthPlain(Command):
 
     def shown(self) -> str:
         return "AUTH PLAIN (credentials left out)"
+
+    def spoken(self) -> tuple[bytes, str]:
+        return self.encode(), self.shown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +169,9 @@ class Content(Command):
     def shown(self) -> str:
         return f"({len(self.octets)} octets, sha256 {self.digest}) ."
 
+    def spoken(self) -> tuple[bytes, str]:
+        return self.encode(), self.shown()
+
     def _pieces(self) -> Iterator[bytes]:
         """The letter cut behind ends of lines, so that a dot at the start of a line is at the start of a piece too."""
         octets, start = self.octets, 0
@@ -173,6 +185,9 @@ class Content(Command):
 @dataclass(frozen=True, slots=True)
 class Bdat(Content):
     """The letter as one chunk, which is the last (RFC 3030 §2): as it is, without stuffed dots and a final one."""
+
+    def encode(self) -> bytes:
+        return b"BDAT %d LAST\r\n%b" % (len(self.octets), self.octets)
 
     def slices(self) -> Iterator[bytes]:
         yield b"BDAT %d LAST\r\n" % len(self.octets)
@@ -188,10 +203,7 @@ class NoContent(Command):
 
     phase: ClassVar[Phase] = Phase.FINAL
 
-    def encode(self) -> bytes:
-        return b".\r\n"
-
-    def shown(self) -> str:
+    def line(self) -> str:
         return "."
 
 

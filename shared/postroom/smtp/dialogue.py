@@ -19,10 +19,10 @@ from itertools import takewhile
 
 from postroom.smtp.commands import Bdat, Command, Content, Data, MailFrom, NoContent, Quit, RcptTo
 from postroom.smtp.envelope import Mail, cannot_carry, opening
-from postroom.smtp.flight import Failure, Flight, Heard
+from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.habits import NOTHING_KNOWN, Habits
 from postroom.smtp.introduction import Introduction
-from postroom.smtp.reply import Capabilities, Reply
+from postroom.smtp.reply import Capabilities, Reply, all_positive
 from postroom.smtp.security import Credentials, Security
 from postroom.smtp.verdict import Answers, Fate, Verdict, judge
 
@@ -64,8 +64,8 @@ class Session:
         in_clear = clear_text and least is Security.OPPORTUNISTIC
         self._introduction = Introduction(name, least, credentials, encrypted, in_clear, Capabilities())
         self.security = least
-        self.can = Capabilities()
         self.habits = habits
+        self.can = Capabilities()
         self.carried = 0  # letters that were answered
         self.open = True
         self.moved_on = False  # it ended without a judgement on the letter: another session may carry it at once
@@ -79,15 +79,31 @@ class Session:
         return self._introduction.encrypted
 
     @property
-    def is_full(self) -> bool:
-        """Whether it has carried as much as the server, or we ourselves, allow in one session (RFC 9422 §4.1)."""
-        return self._room == 0
+    def can(self) -> Capabilities:
+        """What the server offers, in the EHLO after TLS if there is TLS."""
+        return self._can
+
+    @can.setter
+    def can(self, offered: Capabilities) -> None:
+        self._can = offered
+        self._weigh()
 
     @property
-    def _room(self) -> int:
-        """Transactions that may still be begun."""
-        limits = (MOST_TRANSACTIONS, self.can.limit("MAILMAX"), self.habits.letters)
-        return max(0, min(limit for limit in limits if limit is not None) - self._begun)
+    def is_full(self) -> bool:
+        """Whether it has carried as much as the server, or we ourselves, allow in one session (RFC 9422 §4.1)."""
+        return self._begun >= self._most_transactions
+
+    def _weigh(self) -> None:
+        """What may be said, by what the server offers and by what was learnt of it."""
+        self._pipelines = "PIPELINING" in self._can and not self.habits.no_pipelining
+        self._chunks = self._pipelines and "CHUNKING" in self._can and not self.habits.no_chunks
+        limits = (MOST_TRANSACTIONS, self._can.limit("MAILMAX"), self.habits.letters)
+        self._most_transactions = min(limit for limit in limits if limit is not None)
+        self._most_recipients = min(MOST_RECIPIENTS, self._can.limit("RCPTMAX") or MOST_RECIPIENTS)
+
+    def _learn(self, news: Habits) -> None:
+        self.habits = self.habits.with_news(news)
+        self._weigh()
 
     # The parts of a session.
 
@@ -113,6 +129,8 @@ class Session:
         while left:
             part, left = left[:most], left[most:]
             judged = yield from self._one_transaction(mail, part, idle)
+            if part == mail.recipients and not any(verdict.fate is Fate.NOT_ATTEMPTED for verdict in judged):
+                return judged
             verdicts |= {verdict.recipient: verdict for verdict in judged}
             if not self.open or not any(verdict.fate is Fate.ACCEPTED for verdict in judged):
                 break
@@ -128,7 +146,7 @@ class Session:
         """
         if self.carried == 0:
             return 1
-        fitting = takewhile(self._fits_a_common_flight, mails[: min(most, self._room)])
+        fitting = takewhile(self._fits_a_common_flight, mails[: min(most, self._most_transactions - self._begun)])
         return max(1, sum(1 for _ in fitting))
 
     def transactions(self, mails: Sequence[Mail]) -> Generator[Flight, Heard, list[tuple[Verdict, ...]]]:
@@ -138,16 +156,14 @@ class Session:
         groups = [(*opening(each, each.recipients, self.can, reset=True), self._chunk(each)) for each in mails]
         heard = self._noted((yield tuple(command for group in groups for command in group)))
         self._begun += len(mails)
-        verdicts = []
-        replies, goodbye = heard.replies, False
+        verdicts, replies, goodbye, doubtful = [], heard.replies, False, _doubtful(heard)
         for at, (mail, group) in enumerate(zip(mails, groups, strict=True)):
             mine, replies = replies[: len(group)], replies[len(group) :]
             lost = heard.lost if len(mine) < len(group) else None
             if lost is not None and at < len(mails) - 1:
                 lost = replace(lost, handed_over=True)  # something of the flight was: who knows how much
-            surplus = heard.surplus if at == len(mails) - 1 else None
-            answers = self._flight_answers(group, Heard(mine, lost, surplus))
-            answers = replace(answers, later=at > 0, goodbye=goodbye)
+            answers = self._flight_answers(group, mine, lost)
+            answers.later, answers.goodbye, answers.doubtful = at > 0, goodbye, doubtful
             verdicts.append(self._judged(mail.recipients, answers))
             goodbye = goodbye or any(reply.code == 421 for reply in mine)
         self._close_if_full()
@@ -166,14 +182,6 @@ class Session:
 
     # Carrying one letter.
 
-    @property
-    def _most_recipients(self) -> int:
-        return min(MOST_RECIPIENTS, self.can.limit("RCPTMAX") or MOST_RECIPIENTS)
-
-    @property
-    def _pipelines(self) -> bool:
-        return "PIPELINING" in self.can and not self.habits.no_pipelining
-
     def _cannot_carry(self, mail: Mail) -> Verdict | None:
         if mail.security.at_least(self.security) is not self.security:
             return Verdict("", Fate.NOT_ATTEMPTED, note="This letter asks for more security than the session has")
@@ -184,8 +192,7 @@ class Session:
 
         Not where its end is to be marked: that is done once somebody was accepted, and leaves the least in doubt.
         """
-        offered = self._pipelines and "CHUNKING" in self.can and not self.habits.no_chunks
-        return offered and not mail.marked and len(mail.octets) <= LARGEST_FLIGHT
+        return self._chunks and not mail.marked and len(mail.octets) <= LARGEST_FLIGHT
 
     def _fits_a_common_flight(self, mail: Mail) -> bool:
         alone = self._cannot_carry(mail) is not None or len(mail.recipients) > self._most_recipients
@@ -201,7 +208,7 @@ class Session:
             answers = yield from self._envelope_first(mail, recipients)
         if answers.chunk_not_understood and answers.someone_was_accepted and self.open and not self.is_full:
             # Nobody has the letter, and the session is in step: the other way, in the same session.
-            self.habits = replace(self.habits, no_chunks=True)
+            self._learn(Habits(no_chunks=True))
             answers = yield from self._envelope_first(mail, recipients)
         verdicts = self._judged(recipients, answers)
         self._close_if_full()
@@ -210,18 +217,23 @@ class Session:
     def _judged(self, recipients: tuple[str, ...], answers: Answers) -> tuple[Verdict, ...]:
         """The verdicts, and what is learnt from the answers for what follows."""
         verdicts = judge(recipients, answers, first=self.carried == 0)
+        if answers.unanimous and not answers.doubtful:
+            self._refusals = 0
+            self.carried += 1
+            return verdicts
         self._refusals = 0 if answers.someone_was_accepted or answers.lost else self._refusals + 1
-        if answers.out_of_step or answers.surplus is not None:
-            self.habits = replace(self.habits, no_pipelining=True)
+        if answers.out_of_step or answers.lost_count:
+            self._learn(Habits(no_pipelining=True))
             self.moved_on = answers.out_of_step
             self.open = False
         if answers.chunked and answers.lost is not None and answers.lost.handed_over and not answers.said_goodbye:
-            self.habits = replace(self.habits, envelope_first=True)
-        if self.carried and answers.mail is not None and answers.mail.code == 421 and answers.mail.too_many:
-            self.habits = replace(self.habits, letters=self.carried)
+            self._learn(Habits(envelope_first=True))
         if self.carried and not self.open:
             self.moved_on = True
-        if answers.final is not None:
+        if answers.mail is not None and answers.mail.code == 421:
+            if self.carried and answers.mail.too_many and not answers.goodbye:
+                self._learn(Habits(letters=self.carried))
+        elif answers.final is not None and not answers.goodbye:
             self.carried += 1
         return verdicts
 
@@ -242,25 +254,31 @@ class Session:
         flight = (*opening(mail, recipients, self.can, reset=self._unclean), self._chunk(mail))
         self._begin()
         self._content_said = True
-        return self._flight_answers(flight, self._noted((yield flight)))
+        heard = self._noted((yield flight))
+        answers = self._flight_answers(flight, heard.replies, heard.lost)
+        answers.doubtful = _doubtful(heard)
+        return answers
 
-    def _flight_answers(self, flight: Flight, heard: Heard) -> Answers:
-        answers = self._envelope_answers(flight, heard)
-        final = heard.replies[-1] if len(heard.replies) == len(flight) else None
+    def _flight_answers(self, flight: Flight, replies: tuple[Reply, ...], lost: Lost | None) -> Answers:
+        answers = self._envelope_answers(flight, replies, lost)
+        answers.content_sent = answers.chunked = True
+        final = answers.final
         # RFC 3030 §2: after a chunk that was refused, RSET must be said.
         self._unclean = final is None or not final.positive
-        if final is not None and final.positive and not answers.someone_was_accepted:
+        answers.unanimous = lost is None and all_positive(replies)
+        if final is not None and final.positive and not answers.unanimous and not answers.someone_was_accepted:
             self.open = False  # it took a letter for nobody: replies and commands are out of step
-        return replace(answers, final=final, content_sent=True, chunked=True, pipelined=True)
+        return answers
 
     def _envelope_first(self, mail: Mail, recipients: tuple[str, ...]) -> Generator[Flight, Heard, Answers]:
         """The letter once the server is ready for it (RFC 5321 §3.3)."""
         envelope = (*opening(mail, recipients, self.can, reset=self._unclean), Data())
         self._begin()
         heard = yield from self._say(envelope)
-        answers = self._envelope_answers(envelope, heard)
+        answers = self._envelope_answers(envelope, heard.replies, heard.lost)
+        answers.doubtful = heard.surplus is not None
         if answers.data is not None and answers.data.code == 354 and heard.surplus is None:
-            answers = yield from self._hand_over(mail, answers)
+            yield from self._hand_over(mail, answers)
         return answers
 
     def _say(self, commands: Flight) -> Generator[Flight, Heard, Heard]:
@@ -277,44 +295,55 @@ class Session:
                 return Heard(tuple(replies), heard.lost, heard.surplus)
         return Heard(tuple(replies))
 
-    def _envelope_answers(self, envelope: Flight, heard: Heard) -> Answers:
-        mail: Reply | None = None
-        data: Reply | None = None
+    def _envelope_answers(self, commands: Flight, replies: tuple[Reply, ...], lost: Lost | None) -> Answers:
+        """The replies, each under what it answers."""
+        answers = Answers(lost=lost, pipelined=self._pipelines)
         recipients: list[Reply] = []
-        for command, reply in zip(envelope, heard.replies, strict=False):
+        goodbye: Reply | None = None
+        for command, said in zip(commands, replies, strict=False):
+            # Whoever has said goodbye judges nobody any more: what is refused behind a 421 is refused for its sake.
+            reply = goodbye if goodbye is not None and not said.positive else said
+            if reply.code == 421:
+                goodbye = reply
             match command:
-                case MailFrom():
-                    mail = reply
                 case RcptTo():
                     recipients.append(reply)
-                case Data():
-                    data = reply
+                case MailFrom():
+                    answers.mail = reply
                 case Content():
-                    pass
+                    answers.final = reply
+                case Data():
+                    # One by one, DATA isn't said where nobody was accepted, so its reply can't be a recipient's.
+                    answers.data = reply
                 case _ if not reply.positive:  # RSET refused: finish what is under way, begin nothing new
                     self.open = False
-        # One by one, DATA isn't said where nobody was accepted, so its reply can't be a recipient's.
-        return Answers(mail, tuple(recipients), data, lost=heard.lost, surplus=heard.surplus, pipelined=self._pipelines)
+        answers.recipients = tuple(recipients)
+        return answers
 
-    def _hand_over(self, mail: Mail, answers: Answers) -> Generator[Flight, Heard, Answers]:
+    def _hand_over(self, mail: Mail, answers: Answers) -> Generator[Flight, Heard, None]:
         wanted = answers.someone_was_accepted and answers.mail is not None and answers.mail.positive
         self._content_said = self._content_said or wanted
         heard = self._noted((yield (Content(mail.octets, mail.digest) if wanted else NoContent(),)))
         final = heard.replies[0] if heard.replies else None
         self._unclean = final is None
-        return replace(
-            answers,
-            final=final if wanted else None,
-            lost=heard.lost,
-            surplus=heard.surplus,
-            content_sent=wanted,
-        )
+        answers.final, answers.lost, answers.content_sent = final if wanted else None, heard.lost, wanted
+        answers.doubtful = _doubtful(heard)
 
     def _noted(self, heard: Heard) -> Heard:
-        """RFC 5321 §3.8: a 421 may answer anything and ends the session."""
-        if heard.lost or heard.surplus is not None or any(reply.code == 421 for reply in heard.replies):
+        """RFC 5321 §3.8: a 421 may answer anything and ends the session. A reply too many does too."""
+        if heard.surplus is not None:
+            self._learn(Habits(no_pipelining=True))
+        if heard.lost or heard.surplus is not None:
             self.open = False
+        for reply in heard.replies:
+            if reply.code == 421:
+                self.open = False
         return heard
+
+
+def _doubtful(heard: Heard) -> bool:
+    """Whether a reply too many came with these, and which is whose makes a difference."""
+    return heard.surplus is not None and not all_positive((*heard.replies, heard.surplus))
 
 
 def _makes_sense(command: Command, commands: Flight, replies: list[Reply]) -> bool:

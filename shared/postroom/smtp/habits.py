@@ -17,5 +17,15 @@ class Habits:
     envelope_first: bool = False  # it broke off a flight that held a whole letter: less is put at stake
     letters: int | None = None  # after as many in one session it said goodbye
 
+    def with_news(self, news: Habits) -> Habits:
+        """Both lessons: sessions that were open at the same time have each learnt their own."""
+        limits = [each.letters for each in (self, news) if each.letters is not None]
+        return Habits(
+            self.no_pipelining or news.no_pipelining,
+            self.no_chunks or news.no_chunks,
+            self.envelope_first or news.envelope_first,
+            min(limits, default=None),
+        )
+
 
 NOTHING_KNOWN = Habits()

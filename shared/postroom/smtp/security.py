@@ -15,8 +15,10 @@ class Security(StrEnum):
 
     def at_least(self, other: Security) -> Security:
         """The stricter of the two."""
-        order = list(Security)
-        return max(self, other, key=order.index)
+        return self if _RANK[self] >= _RANK[other] else other
+
+
+_RANK = {security: rank for rank, security in enumerate(Security)}
 
 
 @dataclass(frozen=True, slots=True)

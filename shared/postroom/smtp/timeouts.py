@@ -27,7 +27,8 @@ class Timeouts:
     quit: float = 2.0  # the verdict is in by then; nobody waits long for a goodbye
 
     def of(self, phase: Phase) -> float:
-        return float(getattr(self, phase))
+        seconds: float = getattr(self, phase)
+        return seconds
 
     def total(self, recipients: int = 1) -> float:
         """The longest that a letter to `recipients` recipients can take if every phase uses all its time.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Speaker = Literal["client", "server"]
 
@@ -18,8 +17,7 @@ MAX_KEPT = 64 * 1024  # characters kept of one conversation; the smallest store 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     at_ms: float  # since the session's first moment
     speaker: Speaker
     text: str
@@ -27,12 +25,18 @@ class Line:
 
 def escaped(text: str, limit: int = MAX_TEXT) -> str:
     r"""`text` on one line, safe to store, log and print: control characters as `\xNN`, at most `limit` characters."""
-    safe = _UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text) if text else text
+    if len(text) <= limit and text.isprintable():
+        return text
+    safe = _UNSAFE.sub(_escape, text)
     return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
 class Transcript:
-    """Collects lines. The one who drives the session owns the clock and passes the milliseconds."""
+    """Collects lines. The one who drives the session owns the clock and passes the milliseconds, to the microsecond."""
 
     __slots__ = ("_lines",)
 
@@ -40,12 +44,14 @@ class Transcript:
         self._lines: list[Line] = []
 
     def client(self, at_ms: float, text: str) -> None:
-        self._lines.append(Line(round(at_ms, 3), "client", escaped(text)))
+        self._lines.append(Line(at_ms, "client", escaped(text)))
 
     def server(self, at_ms: float, lines: tuple[str, ...]) -> None:
         """A reply, line by line as it was on the wire; `lines` are escaped by `Reply.shown`."""
-        at_ms = round(at_ms, 3)
-        self._lines += [Line(at_ms, "server", line) for line in _shortened(lines)]
+        if len(lines) == 1:
+            self._lines.append(Line(at_ms, "server", lines[0]))
+        else:
+            self._lines += [Line(at_ms, "server", line) for line in _shortened(lines)]
 
     def __len__(self) -> int:
         return len(self._lines)

@@ -34,7 +34,7 @@ class Verdict:
     cause: str | None = None  # known without reading the reply's words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answers:
     """What one transaction was answered. None stands where no reply came or nothing was asked."""
 
@@ -44,8 +44,9 @@ class Answers:
     final: Reply | None = None
     lost: Lost | None = None
     content_sent: bool = False  # the letter's octets were part of the last flight
+    unanimous: bool = False  # everything was said in one flight, and everything was answered with a yes
     chunked: bool = False  # they went with the envelope, in one flight
-    surplus: Reply | None = None  # a reply too many: this one or the one before it was the last command's
+    doubtful: bool = False  # a reply too many came, and not all of them said yes: which is whose can't be told
     pipelined: bool = False  # more than one command in a flight
     later: bool = False  # said before it was known what became of the letter in front of it, in the same flight
     goodbye: bool = False  # a 421 was heard before any of this
@@ -64,6 +65,11 @@ class Answers:
         return self.goodbye or any(reply is not None and reply.code == 421 for reply in (self.mail, *self.recipients))
 
     @property
+    def lost_count(self) -> bool:
+        """Whether a reply came that can't be its command's: the two sides no longer speak of the same."""
+        return (self.data is not None and self.data.positive) or (self.final is not None and self.final.intermediate)
+
+    @property
     def out_of_step(self) -> bool:
         """Whether the server complains that it is told too much at once, which says nothing of anybody."""
         replies = (self.mail, *self.recipients, self.data, self.final)
@@ -79,6 +85,8 @@ def _asks_for_less(reply: Reply) -> bool:
 
 def judge(recipients: tuple[str, ...], answers: Answers, *, first: bool) -> tuple[Verdict, ...]:
     """The verdict on each of `recipients`; `first` tells that the session had carried no letter before."""
+    if answers.unanimous and not answers.doubtful:
+        return tuple([Verdict(recipient, Fate.ACCEPTED, answers.final) for recipient in recipients])
     padded = answers.recipients + (None,) * (len(recipients) - len(answers.recipients))
     return tuple(
         _judge_one(recipient, reply, answers, first=first) for recipient, reply in zip(recipients, padded, strict=True)
@@ -87,13 +95,13 @@ def judge(recipients: tuple[str, ...], answers: Answers, *, first: bool) -> tupl
 
 def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: bool) -> Verdict:
     mail, final = answers.mail, answers.final
+    if answers.doubtful and (answers.chunked or not answers.content_sent or rcpt is None or rcpt.positive):
+        note = "The server sent one reply too many, so which is whose can't be told"
+        if answers.content_sent:
+            return Verdict(recipient, Fate.UNKNOWN, final, note, cause="reply_lost")
+        return Verdict(recipient, Fate.DEFERRED, note=note, cause="connection_lost")
     # A server that takes the letter for somebody has it, whatever else it said: a second copy would be a lie.
     if final is not None and final.positive and rcpt is not None and rcpt.positive:
-        if answers.surplus is not None and not answers.surplus.positive:
-            note = (
-                f"The server sent one reply too many, {answers.surplus.quoted()}: which is the letter's can't be told"
-            )
-            return Verdict(recipient, Fate.UNKNOWN, final, note, cause="reply_lost")
         return Verdict(recipient, Fate.ACCEPTED, final)
     if answers.out_of_step:
         note = "The server couldn't follow commands that came together, so nobody was judged"
@@ -109,6 +117,9 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
             return Verdict(recipient, Fate.NOT_ATTEMPTED, rcpt)
         return Verdict(recipient, _fate_of(rcpt), rcpt)
     # RCPT accepted: the reply to the final dot decides, or the one to DATA where it never came to a dot.
+    if final is not None and final.intermediate:
+        note = "The server asked for more of a letter that it had, so what it did with it can't be told"
+        return Verdict(recipient, Fate.UNKNOWN, final, note, cause="reply_lost")
     if final is not None:
         return Verdict(recipient, Fate.DEFERRED if answers.chunk_not_understood else _fate_of(final), final)
     if answers.data is not None and answers.data.code != 354:

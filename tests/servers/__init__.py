@@ -1,0 +1,4 @@
+"""Other people's mail servers, as they are in the world: Exim, Postfix and Haraka on loopback addresses.
+
+`fetch` puts them where `unpacked` finds them; each class starts one that keeps every letter as it came.
+"""
