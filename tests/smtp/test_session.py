@@ -79,6 +79,40 @@ def test_no_verdict_is_better_than_what_was_heard(data: st.DataObject, offered: 
     assert all(reply is not None and not reply.positive for reply in finals[:-1])
 
 
+@given(st.data(), st.integers(2, 4))
+def test_nobody_in_a_flight_of_several_letters_gets_a_better_verdict_than_was_heard(
+    data: st.DataObject, letters: int
+) -> None:
+    server = Wayward(data)
+    session = Session("client.example.org")
+    session.can = Capabilities({"PIPELINING": "", "CHUNKING": ""})
+    session.carried = 1
+    mails = [
+        Mail(f"{number}@example.org", (f"r{number}@example.net",), b"Subject: x\r\n\r\nx\r\n")
+        for number in range(letters)
+    ]
+    assert session.together(mails, 4) == letters
+    each_of_them: list[tuple[Verdict, ...]] = server.drive(session.transactions(mails))
+
+    replies = [reply for _, reply in server.said]
+    goodbye = False
+    for mail, (verdict,), at in zip(mails, each_of_them, range(0, 4 * letters, 4), strict=True):
+        _, _, rcpt, final = replies[at : at + 4]
+        assert verdict.recipient == mail.recipients[0]
+        if verdict.fate is Fate.ACCEPTED:
+            assert rcpt is not None
+            assert final is not None
+            assert rcpt.positive
+            assert final.positive
+        if verdict.fate is Fate.REFUSED:
+            assert not goodbye, "whoever has said goodbye judges nobody"
+            assert verdict.reply is not None
+            assert verdict.reply.permanent
+        if verdict.fate is Fate.UNKNOWN:
+            assert final is None or final.intermediate
+        goodbye = goodbye or any(reply is not None and reply.code == 421 for reply in replies[at : at + 4])
+
+
 @given(st.data())
 def test_an_introduction_ends_whatever_the_server_says(data: st.DataObject) -> None:
     session = Session("client.example.org", credentials=Credentials("alice", "secret"))

@@ -7,13 +7,13 @@ from postroom.smtp.transcript import MAX_KEPT, MAX_TEXT, Line, Transcript, bound
 
 def test_a_short_reply_is_kept_whole() -> None:
     transcript = Transcript()
-    transcript.server(1.0, ("250-mx.example.net", "250-PIPELINING", "250 SIZE"))
+    transcript.server(1.0, [("250-mx.example.net", "250-PIPELINING", "250 SIZE")])
     assert [line.text for line in transcript.lines()] == ["250-mx.example.net", "250-PIPELINING", "250 SIZE"]
 
 
 def test_of_a_long_reply_the_beginning_and_the_last_line_are_kept() -> None:
     transcript = Transcript()
-    transcript.server(1.0, (*(f"550-{number:03} {'x' * 100}" for number in range(500)), "550 5.7.1 no"))
+    transcript.server(1.0, [(*(f"550-{number:03} {'x' * 100}" for number in range(500)), "550 5.7.1 no")])
     texts = [line.text for line in transcript.lines()]
     assert texts[0].startswith("550-000")
     assert texts[-2:] == ["… (491 lines left out)", "550 5.7.1 no"]

@@ -103,17 +103,15 @@ class Connection:
 
     def _spoken(self, flight: Flight, at_ms: float) -> tuple[bytes, Iterator[bytes] | None]:
         """What the flight's commands are on the wire, a large letter by itself; they are in the transcript then."""
-        spoken: list[bytes] = []
         slices: Iterator[bytes] | None = None
-        for command in flight:
-            if isinstance(command, Content) and len(command.octets) > SLICE:
-                slices, shown = command.slices(), command.shown()
-            else:
-                octets, shown = command.spoken()
-                spoken.append(octets)
-            if shown:
-                self.transcript.client(at_ms, shown)
-        return b"".join(spoken), slices
+        last = flight[-1]
+        if isinstance(last, Content) and len(last.octets) > SLICE:
+            slices, flight = last.slices(), flight[:-1]
+        spoken = [command.spoken() for command in flight]
+        self.transcript.client(at_ms, [shown for _, shown in spoken])
+        if slices is not None:
+            self.transcript.client(at_ms, [last.shown()])
+        return b"".join([octets for octets, _ in spoken]), slices
 
     @property
     def lost(self) -> Lost | None:
@@ -210,9 +208,7 @@ class Connection:
             self._tls = (session.version() or "", cipher[0] if cipher else "")
 
     def _hear(self, replies: Sequence[Reply], at: float) -> None:
-        at_ms = self._ms(at)
-        for reply in replies:
-            self.transcript.server(at_ms, reply.shown)
+        self.transcript.server(self._ms(at), [reply.shown for reply in replies])
 
     def _ms(self, at: float) -> float:
         return round((at - self.began) * 1000, 3)

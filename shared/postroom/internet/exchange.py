@@ -176,9 +176,13 @@ class Exchange(asyncio.BufferedProtocol):
         try:
             for reply in self._parser.feed(octets):
                 heard.append(reply)
-                self._take(reply)
-                if self.lost is not None:
-                    break
+                if self._outstanding and not self._paused and not self._unwritten:
+                    self._outstanding.popleft()
+                    self._replies.append(reply)
+                else:
+                    self._take_out_of_turn(reply)
+                    if self.lost is not None:
+                        break
         except MalformedReply as error:
             self._lose(str(error), abort=True)
         self._on_replies(heard, now)
@@ -197,23 +201,16 @@ class Exchange(asyncio.BufferedProtocol):
         if _QUICKACK is not None and self.lost is None:
             self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
-    def _take(self, reply: Reply) -> None:
+    def _take_out_of_turn(self, reply: Reply) -> None:
+        """A reply that nobody asked for, or that comes before the kernel has all that was to be said."""
         if not self._outstanding:
-            # Out of turn: a 421 is a goodbye (RFC 5321 §3.8), anything else puts replies and commands out of step.
+            # A 421 is a goodbye (RFC 5321 §3.8), anything else puts replies and commands out of step.
             goodbye = reply.code == 421
             if not goodbye:
                 self._surplus = reply
             why = "the server said goodbye" if goodbye else "the server spoke out of turn"
             self._lose(f"{why}: {reply.quoted()}", abort=True, out_of_step=not goodbye)
             return
-        if self._paused or self._unwritten:
-            self._take_early(reply)
-        else:
-            self._outstanding.popleft()
-            self._replies.append(reply)
-
-    def _take_early(self, reply: Reply) -> None:
-        """A reply that comes before the kernel has all that was to be said."""
         is_letter = isinstance(self._outstanding[0], Content)
         if is_letter and reply.positive and not self._handed_over:
             why = f"the server took a letter that it didn't have yet: {reply.quoted()}"

@@ -129,7 +129,7 @@ class Session:
         while left:
             part, left = left[:most], left[most:]
             judged = yield from self._one_transaction(mail, part, idle)
-            if part == mail.recipients and not any(verdict.fate is Fate.NOT_ATTEMPTED for verdict in judged):
+            if len(judged) == len(mail.recipients) and Fate.NOT_ATTEMPTED not in [verdict.fate for verdict in judged]:
                 return judged
             verdicts |= {verdict.recipient: verdict for verdict in judged}
             if not self.open or not any(verdict.fate is Fate.ACCEPTED for verdict in judged):
@@ -156,16 +156,17 @@ class Session:
         groups = [(*opening(each, each.recipients, self.can, reset=True), self._chunk(each)) for each in mails]
         heard = self._noted((yield tuple(command for group in groups for command in group)))
         self._begun += len(mails)
-        verdicts, replies, goodbye, doubtful = [], heard.replies, False, _doubtful(heard)
+        verdicts, replies, doubtful = [], heard.replies, _doubtful(heard)
+        goodbye: Reply | None = None
         for at, (mail, group) in enumerate(zip(mails, groups, strict=True)):
             mine, replies = replies[: len(group)], replies[len(group) :]
             lost = heard.lost if len(mine) < len(group) else None
             if lost is not None and at < len(mails) - 1:
                 lost = replace(lost, handed_over=True)  # something of the flight was: who knows how much
-            answers = self._flight_answers(group, mine, lost)
-            answers.later, answers.goodbye, answers.doubtful = at > 0, goodbye, doubtful
+            answers = self._flight_answers(group, mine, lost, goodbye)
+            answers.later, answers.goodbye, answers.doubtful = at > 0, goodbye is not None, doubtful
             verdicts.append(self._judged(mail.recipients, answers))
-            goodbye = goodbye or any(reply.code == 421 for reply in mine)
+            goodbye = goodbye or next((reply for reply in mine if reply.code == 421), None)
         self._close_if_full()
         return verdicts
 
@@ -259,8 +260,10 @@ class Session:
         answers.doubtful = _doubtful(heard)
         return answers
 
-    def _flight_answers(self, flight: Flight, replies: tuple[Reply, ...], lost: Lost | None) -> Answers:
-        answers = self._envelope_answers(flight, replies, lost)
+    def _flight_answers(
+        self, flight: Flight, replies: tuple[Reply, ...], lost: Lost | None, goodbye: Reply | None = None
+    ) -> Answers:
+        answers = self._envelope_answers(flight, replies, lost, goodbye)
         answers.content_sent = answers.chunked = True
         final = answers.final
         # RFC 3030 §2: after a chunk that was refused, RSET must be said.
@@ -295,11 +298,12 @@ class Session:
                 return Heard(tuple(replies), heard.lost, heard.surplus)
         return Heard(tuple(replies))
 
-    def _envelope_answers(self, commands: Flight, replies: tuple[Reply, ...], lost: Lost | None) -> Answers:
-        """The replies, each under what it answers."""
+    def _envelope_answers(
+        self, commands: Flight, replies: tuple[Reply, ...], lost: Lost | None, goodbye: Reply | None = None
+    ) -> Answers:
+        """The replies, each under what it answers; `goodbye` was heard before them."""
         answers = Answers(lost=lost, pipelined=self._pipelines)
         recipients: list[Reply] = []
-        goodbye: Reply | None = None
         for command, said in zip(commands, replies, strict=False):
             # Whoever has said goodbye judges nobody any more: what is refused behind a 421 is refused for its sake.
             reply = goodbye if goodbye is not None and not said.positive else said

@@ -53,7 +53,7 @@ def opening(mail: Mail, recipients: tuple[str, ...], can: Capabilities, *, reset
     return (
         *((Rset(),) if reset else ()),
         MailFrom(mail.sender, parameters),
-        *(RcptTo(recipient, _original(recipient) if notify else ()) for recipient in recipients),
+        *[RcptTo(recipient, _original(recipient) if notify else ()) for recipient in recipients],
     )
 
 

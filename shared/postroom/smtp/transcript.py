@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
@@ -43,15 +43,15 @@ class Transcript:
     def __init__(self) -> None:
         self._lines: list[Line] = []
 
-    def client(self, at_ms: float, text: str) -> None:
-        self._lines.append(Line(at_ms, "client", escaped(text)))
+    def client(self, at_ms: float, commands: Iterable[str]) -> None:
+        """What was said at once, a line for each command; a command without words leaves none."""
+        self._lines += [Line(at_ms, "client", escaped(text)) for text in commands if text]
 
-    def server(self, at_ms: float, lines: tuple[str, ...]) -> None:
-        """A reply, line by line as it was on the wire; `lines` are escaped by `Reply.shown`."""
-        if len(lines) == 1:
-            self._lines.append(Line(at_ms, "server", lines[0]))
-        else:
-            self._lines += [Line(at_ms, "server", line) for line in _shortened(lines)]
+    def server(self, at_ms: float, replies: Iterable[tuple[str, ...]]) -> None:
+        """What came in at once, line by line as it was on the wire, escaped by `Reply.shown`."""
+        for lines in replies:
+            kept = lines if len(lines) == 1 else _shortened(lines)
+            self._lines += [Line(at_ms, "server", line) for line in kept]
 
     def __len__(self) -> int:
         return len(self._lines)
