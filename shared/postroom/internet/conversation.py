@@ -52,7 +52,8 @@ class Conversation:
         seen: tuple[Line, ...] = ()  # by the next letter, of a session that ended before it was judged
         while again and (mail := await letters.next()) is not None:
             shared = self._way(mail.security)
-            found = await self._session(shared)
+            # Whatever has just come to nothing isn't tried on another session that rests.
+            found = await self._session(shared, fresh=bool(seen))
             if isinstance(found, Unreached):
                 await self._none_for(letters, shared, found)
                 continue
@@ -64,9 +65,9 @@ class Conversation:
         for mail in await letters.left():
             self.caller.settle(mail, Carried(verdicts=_not_attempted(mail)))
 
-    async def _session(self, shared: Way) -> Reached | Unreached:
-        """One that rests, or a new one."""
-        resting = self.pool.take(shared)
+    async def _session(self, shared: Way, *, fresh: bool) -> Reached | Unreached:
+        """One that rests, unless it must be fresh, or a new one."""
+        resting = None if fresh else self.pool.take(shared)
         if resting is not None:
             resting.connection.deadline = self.deadline
             return resting

@@ -17,6 +17,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from itertools import takewhile
 
+from postroom.smtp.answers import Answers, answers_to, doubtful
 from postroom.smtp.commands import Bdat, Command, Content, Data, MailFrom, NoContent, Quit, RcptTo
 from postroom.smtp.envelope import Mail, cannot_carry, opening
 from postroom.smtp.flight import Failure, Flight, Heard, Lost
@@ -24,7 +25,7 @@ from postroom.smtp.habits import NOTHING_KNOWN, Habits
 from postroom.smtp.introduction import Introduction
 from postroom.smtp.reply import Capabilities, Reply, all_positive
 from postroom.smtp.security import Credentials, Security
-from postroom.smtp.verdict import Answers, Fate, Verdict, judge
+from postroom.smtp.verdict import Fate, Verdict, judge
 
 MOST_RECIPIENTS = 100
 """Of one transaction: a server must take so many (RFC 5321 §4.5.3.1.8)."""
@@ -156,7 +157,7 @@ class Session:
         groups = [(*opening(each, each.recipients, self.can, reset=True), self._chunk(each)) for each in mails]
         heard = self._noted((yield tuple(command for group in groups for command in group)))
         self._begun += len(mails)
-        verdicts, replies, doubtful = [], heard.replies, _doubtful(heard)
+        verdicts, replies, in_doubt = [], heard.replies, doubtful(heard)
         goodbye: Reply | None = None
         for at, (mail, group) in enumerate(zip(mails, groups, strict=True)):
             mine, replies = replies[: len(group)], replies[len(group) :]
@@ -164,7 +165,7 @@ class Session:
             if lost is not None and at < len(mails) - 1:
                 lost = replace(lost, handed_over=True)  # something of the flight was: who knows how much
             answers = self._flight_answers(group, mine, lost, goodbye)
-            answers.later, answers.goodbye, answers.doubtful = at > 0, goodbye is not None, doubtful
+            answers.later, answers.goodbye, answers.doubtful = at > 0, goodbye is not None, in_doubt
             verdicts.append(self._judged(mail.recipients, answers))
             goodbye = goodbye or next((reply for reply in mine if reply.code == 421), None)
         self._close_if_full()
@@ -257,13 +258,13 @@ class Session:
         self._content_said = True
         heard = self._noted((yield flight))
         answers = self._flight_answers(flight, heard.replies, heard.lost)
-        answers.doubtful = _doubtful(heard)
+        answers.doubtful = doubtful(heard)
         return answers
 
     def _flight_answers(
         self, flight: Flight, replies: tuple[Reply, ...], lost: Lost | None, goodbye: Reply | None = None
     ) -> Answers:
-        answers = self._envelope_answers(flight, replies, lost, goodbye)
+        answers = self._heard(flight, replies, lost, goodbye)
         answers.content_sent = answers.chunked = True
         final = answers.final
         # RFC 3030 §2: after a chunk that was refused, RSET must be said.
@@ -278,7 +279,7 @@ class Session:
         envelope = (*opening(mail, recipients, self.can, reset=self._unclean), Data())
         self._begin()
         heard = yield from self._say(envelope)
-        answers = self._envelope_answers(envelope, heard.replies, heard.lost)
+        answers = self._heard(envelope, heard.replies, heard.lost)
         answers.doubtful = heard.surplus is not None
         if answers.data is not None and answers.data.code == 354 and heard.surplus is None:
             yield from self._hand_over(mail, answers)
@@ -298,30 +299,13 @@ class Session:
                 return Heard(tuple(replies), heard.lost, heard.surplus)
         return Heard(tuple(replies))
 
-    def _envelope_answers(
+    def _heard(
         self, commands: Flight, replies: tuple[Reply, ...], lost: Lost | None, goodbye: Reply | None = None
     ) -> Answers:
-        """The replies, each under what it answers; `goodbye` was heard before them."""
-        answers = Answers(lost=lost, pipelined=self._pipelines)
-        recipients: list[Reply] = []
-        for command, said in zip(commands, replies, strict=False):
-            # Whoever has said goodbye judges nobody any more: what is refused behind a 421 is refused for its sake.
-            reply = goodbye if goodbye is not None and not said.positive else said
-            if reply.code == 421:
-                goodbye = reply
-            match command:
-                case RcptTo():
-                    recipients.append(reply)
-                case MailFrom():
-                    answers.mail = reply
-                case Content():
-                    answers.final = reply
-                case Data():
-                    # One by one, DATA isn't said where nobody was accepted, so its reply can't be a recipient's.
-                    answers.data = reply
-                case _ if not reply.positive:  # RSET refused: finish what is under way, begin nothing new
-                    self.open = False
-        answers.recipients = tuple(recipients)
+        answers = answers_to(commands, replies, lost, goodbye)
+        answers.pipelined = self._pipelines
+        if answers.reset_refused:  # finish what is under way, begin nothing new
+            self.open = False
         return answers
 
     def _hand_over(self, mail: Mail, answers: Answers) -> Generator[Flight, Heard, None]:
@@ -331,7 +315,7 @@ class Session:
         final = heard.replies[0] if heard.replies else None
         self._unclean = final is None
         answers.final, answers.lost, answers.content_sent = final if wanted else None, heard.lost, wanted
-        answers.doubtful = _doubtful(heard)
+        answers.doubtful = doubtful(heard)
 
     def _noted(self, heard: Heard) -> Heard:
         """RFC 5321 §3.8: a 421 may answer anything and ends the session. A reply too many does too."""
@@ -343,11 +327,6 @@ class Session:
             if reply.code == 421:
                 self.open = False
         return heard
-
-
-def _doubtful(heard: Heard) -> bool:
-    """Whether a reply too many came with these, and which is whose makes a difference."""
-    return heard.surplus is not None and not all_positive((*heard.replies, heard.surplus))
 
 
 def _makes_sense(command: Command, commands: Flight, replies: list[Reply]) -> bool:

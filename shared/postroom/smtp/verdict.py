@@ -6,11 +6,10 @@ against it: a lost reply to the final dot is a fate of its own.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from postroom.smtp.flight import Lost
+from postroom.smtp.answers import Answers
 from postroom.smtp.reply import Reply
 
 
@@ -32,55 +31,6 @@ class Verdict:
     note: str | None = None
     enhanced: str | None = None  # of a refusal of our own, where the server was never asked (RFC 3463)
     cause: str | None = None  # known without reading the reply's words
-
-
-@dataclass(slots=True)
-class Answers:
-    """What one transaction was answered. None stands where no reply came or nothing was asked."""
-
-    mail: Reply | None = None
-    recipients: tuple[Reply | None, ...] = ()
-    data: Reply | None = None
-    final: Reply | None = None
-    lost: Lost | None = None
-    content_sent: bool = False  # the letter's octets were part of the last flight
-    unanimous: bool = False  # everything was said in one flight, and everything was answered with a yes
-    chunked: bool = False  # they went with the envelope, in one flight
-    doubtful: bool = False  # a reply too many came, and not all of them said yes: which is whose can't be told
-    pipelined: bool = False  # more than one command in a flight
-    later: bool = False  # said before it was known what became of the letter in front of it, in the same flight
-    goodbye: bool = False  # a 421 was heard before any of this
-
-    @property
-    def chunk_not_understood(self) -> bool:
-        """Whether the server didn't know BDAT: that says nothing of the letter, nor of anybody it is for."""
-        return self.chunked and self.final is not None and self.final.code in (500, 501, 502, 503, 504)
-
-    @property
-    def someone_was_accepted(self) -> bool:
-        return any(reply is not None and reply.positive for reply in self.recipients)
-
-    @property
-    def said_goodbye(self) -> bool:
-        return self.goodbye or any(reply is not None and reply.code == 421 for reply in (self.mail, *self.recipients))
-
-    @property
-    def lost_count(self) -> bool:
-        """Whether a reply came that can't be its command's: the two sides no longer speak of the same."""
-        return (self.data is not None and self.data.positive) or (self.final is not None and self.final.intermediate)
-
-    @property
-    def out_of_step(self) -> bool:
-        """Whether the server complains that it is told too much at once, which says nothing of anybody."""
-        replies = (self.mail, *self.recipients, self.data, self.final)
-        return self.pipelined and any(reply is not None and _asks_for_less(reply) for reply in replies)
-
-
-_OUT_OF_STEP = re.compile(r"synchroni[sz]|pipelin", re.IGNORECASE)
-
-
-def _asks_for_less(reply: Reply) -> bool:
-    return reply.code in (500, 501, 503, 550, 554) and bool(_OUT_OF_STEP.search(reply.text))
 
 
 def judge(recipients: tuple[str, ...], answers: Answers, *, first: bool) -> tuple[Verdict, ...]:
