@@ -1,10 +1,13 @@
-"""Prints what a letter costs on this machine: `python -m tests.benchmarks [LETTERS]`.
+"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | session] [--letters N]`.
 
-One `postroom serve` with its real processes, durable as in production, into a sink on the loopback.
+`house` is one `postroom serve` with its real processes, durable as in production, into a sink on the loopback;
+`session` is the SMTP session alone: its round trips, CPU and memory, beside other clients, those among them that
+`tests/servers/fetch` has fetched. Without a word it is both.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -16,36 +19,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from postroom.clouds.local.database import Database
-from postroom.house.supervisor import Child, Supervisor, free_port
-from tests.benchmarks import rooms
+from postroom.house.supervisor import Child, Supervisor
+from tests.benchmarks import large_letter, rooms, round_trips, session_cpu, sharing
+from tests.benchmarks.sink_process import SinkProcess
 from tests.journeys.office import KEY, Office
 from tests.journeys.processes import processes_of
 
 HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
-
-
-class SinkProcess:
-    def __init__(self) -> None:
-        self.port = free_port("127.0.0.1")
-        self.process = subprocess.Popen(
-            [sys.executable, HERE / "sink.py", str(self.port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._line() == "ready"
-
-    def taken(self) -> int:
-        assert self.process.stdin
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return int(self._line())
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        return self.process.stdout.readline().strip()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -132,8 +113,7 @@ def end_to_end(letters: int, hello: float) -> None:
         print(f"  together    {spent:6.2f} ms = {spent / hello:4.1f} hellos")
 
 
-def main() -> None:
-    letters = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+def house(letters: int) -> None:
     rooms.report()
     hello_rate, hello_cost = alone("hello", HERE / "hello.py", letters)
     submit_rate, submit_cost = alone("submit", HERE.parents[1] / "functions" / "submit" / "main.py", letters)
@@ -141,6 +121,24 @@ def main() -> None:
     print(f"  a bare hello     {hello_rate:6.0f} /s  {hello_cost:.2f} ms CPU")
     print(f"  submit, durable  {submit_rate:6.0f} /s  {submit_cost:.2f} ms CPU = {submit_cost / hello_cost:.1f} hellos")
     end_to_end(letters, hello_cost)
+
+
+def session() -> None:
+    round_trips.report()
+    session_cpu.report()
+    large_letter.report()
+    sharing.report()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    options.add_argument("part", nargs="?", choices=("house", "session"))
+    options.add_argument("--letters", type=int, default=2000, help="that the house is given")
+    given = options.parse_args()
+    if given.part != "session":
+        house(given.letters)
+    if given.part != "house":
+        session()
 
 
 if __name__ == "__main__":

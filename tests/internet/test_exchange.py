@@ -73,6 +73,32 @@ def test_a_server_that_takes_a_letter_slowly_is_waited_for_and_one_that_stops_is
     assert "took nothing more of the letter" in str(carried.verdicts[0].note)
 
 
+def test_under_tls_too_large_letters_arrive_at_a_server_that_reads_slowly(authority: trustme.CA) -> None:
+    """Several at once: whoever holds one back must let it go again."""
+    context = server_context(authority, "localhost")
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, "STARTTLS")
+        guest.hear()
+        guest.say("220 go ahead")
+        guest.encrypt(context)
+        introduced(guest, "PIPELINING")
+        guest.hear(b"DATA\r\n")
+        guest.say("250 ok", "250 ok", "354 go on")
+        heard = b""
+        while not heard.endswith(b"\r\n.\r\n"):
+            heard = heard[-8:] + guest.sock.recv(128 * 1024)
+            time.sleep(0.002)
+        guest.say("250 taken")
+
+    patient = wire_with(Timeouts())
+    with serving(serve) as port, ThreadPoolExecutor(4) as threads:
+        sent = [threads.submit(carry, patient, port, iter([mail(octets=LARGE)])) for _ in range(4)]
+        fates = [carried.verdicts[0].fate for each in sent for carried in each.result(20)]
+    assert fates == [Fate.ACCEPTED] * 4
+
+
 def test_the_last_words_of_a_server_that_hangs_up_are_heard(wire: SmtpWire) -> None:
     """It refuses and resets while we are still writing: our writing fails first, and its words are there to read."""
 

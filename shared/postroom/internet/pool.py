@@ -20,6 +20,12 @@ from postroom.internet.hosts import Hosts
 from postroom.internet.reached import Reached, drive
 from postroom.smtp.security import Credentials, Security
 
+MOMENT = 0.005
+"""Seconds that the last conversation waits for another to come before it says goodbye for all that rest.
+
+Tasks whose letters are judged together end together; the next ones are only just on their way.
+"""
+
 LONGEST_REST = 2.0
 """Seconds. The longer a session is silent, the likelier the server leaves just as the next letter comes."""
 
@@ -59,6 +65,8 @@ class Pool:
             yield
         finally:
             self._under_way -= 1
+            if not self._under_way and self._resting:
+                await asyncio.sleep(MOMENT)
             if not self._under_way:
                 for each in [each for several in self._resting.values() for each in several]:
                     self.dismiss(each)
@@ -67,8 +75,8 @@ class Pool:
 
     @property
     def shared(self) -> bool:
-        """Whether somebody else is under way, who may have a use for a session."""
-        return self._under_way > 1
+        """Whether somebody else is under way, or was a moment ago, who may have a use for a session."""
+        return self._under_way > 1 or bool(self._resting)
 
     def take(self, way: Way) -> Reached | None:
         """A session that rests on this way, the one that was used last."""
