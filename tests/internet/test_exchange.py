@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import time
@@ -97,6 +98,26 @@ def test_under_tls_too_large_letters_arrive_at_a_server_that_reads_slowly(author
         sent = [threads.submit(carry, patient, port, iter([mail(octets=LARGE)])) for _ in range(4)]
         fates = [carried.verdicts[0].fate for each in sent for carried in each.result(20)]
     assert fates == [Fate.ACCEPTED] * 4
+
+
+def test_a_server_that_hangs_up_in_the_middle_gets_no_more_of_the_letter(wire: SmtpWire) -> None:
+    """It says that it will say no more, and reads on: what is settled as not handed over must not arrive after all."""
+    heard: list[bytes] = []
+    settled = Event()
+
+    def serve(guest: Guest) -> None:
+        up_to_the_letter(guest)
+        guest.sock.shutdown(socket.SHUT_WR)
+        assert settled.wait(5)
+        with contextlib.suppress(ConnectionError):
+            while piece := guest.sock.recv(256 * 1024):
+                heard.append(piece)
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail(octets=LARGE * 6)]))
+        settled.set()
+    assert carried.verdicts[0].fate is Fate.DEFERRED
+    assert not b"".join(heard).endswith(b"\r\n.\r\n")
 
 
 def test_the_last_words_of_a_server_that_hangs_up_are_heard(wire: SmtpWire) -> None:

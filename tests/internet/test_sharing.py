@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event, Lock
 
 import pytest
@@ -229,6 +231,80 @@ def test_with_depth_two_letters_share_a_flight_after_the_first(wire: SmtpWire) -
     rsets = [line for line in register.sessions[0] if line == b"RSET\r\n"]
     assert len(rsets) == 4
     assert lines(carried[-1])[-1] == "C: QUIT"
+    for number, each in enumerate(carried):
+        said = lines(each)
+        assert [line for line in said if "RCPT" in line] == [f"C: RCPT TO:<r{number}@example.net>"]
+        assert len([line for line in said if line.startswith("S: ")]) == (2 if number == 0 else 3) + 5, said
+
+
+def test_no_letter_has_another_ones_recipients_in_its_transcript(wire: SmtpWire) -> None:
+    """The second letter sees a session end, and the server has no other for it; the third goes another way."""
+    sessions: list[Guest] = []
+
+    def serve(guest: Guest) -> None:
+        sessions.append(guest)
+        if len(sessions) == 2:
+            return guest.say("421 4.3.2 not now")
+        guest.say("220 hi")
+        introduced(guest, *EXTENSIONS)
+        while not guest.hear().startswith(b"BDAT"):
+            pass
+        guest.hear_octets(22)
+        guest.say("250 ok", "250 ok", "250 taken")
+        while not guest.hear().startswith(b"BDAT"):
+            pass
+        return guest.say("421 4.3.2 going down")
+
+    stricter = replace(mail("carl@example.net"), security=Security.REQUIRE)
+    with serving(serve) as port:
+        carried = carry(wire, port, iter([mail("ann@example.net"), mail("bob@example.net"), stricter]))
+    asked = {
+        each.verdicts[0].recipient: [line for line in lines(each) if "RCPT" in line or "MAIL" in line]
+        for each in carried
+    }
+    assert len(asked["ann@example.net"]) == 2
+    assert [line for line in asked["bob@example.net"] if "RCPT" in line] == ["C: RCPT TO:<bob@example.net>"]
+    assert asked["carl@example.net"] == []
+
+
+def test_nothing_is_left_behind_once_the_last_task_has_ended(slow: SmtpWire) -> None:
+    register = Register()
+    with serving(register.serve) as port, somebody_under_way(slow):
+        for _ in range(3):
+            carry(slow, port, iter([mail()]))
+    assert slow._pool is not None
+    assert not slow._pool[1]._resting
+    assert not slow._pool[1].deadlines._waiters
+
+
+def test_a_caller_that_fails_in_the_middle_leaves_nobody_waiting(wire: SmtpWire) -> None:
+    said = Event()
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 hi")
+        introduced(guest, *EXTENSIONS)
+        guest.hear()
+        said.set()
+        with contextlib.suppress(ConnectionError):
+            while guest.hear():
+                pass
+
+    def mails() -> Iterator[Mail]:
+        yield mail()
+        yield mail()
+        assert said.wait(5)
+        raise RuntimeError("the store is gone")
+
+    with serving(serve) as port, pytest.raises(RuntimeError, match="the store is gone"):
+        carry(wire, port, mails())
+    eventually_idle(wire)
+
+
+def eventually_idle(wire: SmtpWire) -> None:
+    end = time.monotonic() + 5
+    while wire._pool is None or wire._pool[1].deadlines._waiters:
+        assert time.monotonic() < end, "somebody is still waited for"
+        time.sleep(0.01)
 
 
 _never_marked: Callable[[Mail], bool] = lambda _: pytest.fail("nothing is to be marked")  # noqa: E731  a stub's stub

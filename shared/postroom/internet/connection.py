@@ -28,6 +28,7 @@ from postroom.smtp.timeouts import Phase, Timeouts
 from postroom.smtp.transcript import Transcript
 
 _HANDSHAKE = (Greeting, Ehlo, Helo, StartTls, AuthPlain)
+_YES = {Greeting: 220, StartTls: 220, AuthPlain: 235}  # to all others 250
 
 
 async def dial(address: str, port: int, seconds: float) -> socket.socket:
@@ -159,7 +160,7 @@ class Connection:
                 call = self._client.auth_plain(username, password, timeout=timeout)
             case _:
                 call = self._client.starttls(tls_context=self._context, server_hostname=self._host, timeout=timeout)
-        heard = await self._called(call)
+        heard = await self._called(call, _YES.get(type(command), 250))
         self._hear(heard.replies, monotonic())
         transport, protocol = self._client.transport, self._client.protocol
         if heard.lost is None and isinstance(command, Greeting | StartTls) and transport and protocol:
@@ -167,37 +168,40 @@ class Connection:
             self._ear = listening(transport, protocol)
         return heard
 
-    async def _called(self, call: Awaitable[aiosmtplib.SMTPResponse]) -> Heard:
+    async def _called(self, call: Awaitable[aiosmtplib.SMTPResponse], wanted: int) -> Heard:
         """A refusal is a reply, a surprise the end of the session: converted here, once."""
         try:
             response = await call
-            return self._believed(response.code, response.message)
+            return self._believed(response.code, response.message, wanted)
         except aiosmtplib.SMTPResponseException as refusal:
             if 200 <= refusal.code < 600:
-                return self._believed(refusal.code, refusal.message)
+                return self._believed(refusal.code, refusal.message, wanted)
             why = f"the server sent what isn't a reply: {refusal.message}"
         except aiosmtplib.SMTPTimeoutError:
             why = "no reply in time"
-        except ssl.SSLError as error:
-            why = f"TLS failed: {error.reason or error}"
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            if tls := _tls_trouble(error):
+                return self._lose(f"TLS failed: {tls.reason or tls}", tls=True)
             why = str(error) or type(error).__name__
         return self._lose(why)
 
-    def _believed(self, code: int, message: str) -> Heard:
+    def _believed(self, code: int, message: str, wanted: int) -> Heard:
         """The reply as we heard it ourselves; the greeting alone comes before we can listen."""
         if self._ear is None:
             return Heard((_reply(code, message),))
         heard, reply = _reply(code, message), self._ear.reply
+        if 200 <= code < 300 and code != wanted:
+            # aiosmtplib would take the command for not said, and say it again by itself.
+            return self._lose(f"the server said {heard.quoted()} where {wanted} is the word")
         if reply is None or reply.code != code or _words(reply) != _words(heard):
             # aiosmtplib acts on what it has heard, an answer to an earlier command perhaps: the two must agree.
             return self._lose(f"replies and commands are out of step at {heard.quoted()}")
         return Heard((reply,))
 
-    def _lose(self, why: str) -> Heard:
+    def _lose(self, why: str, *, tls: bool = False) -> Heard:
         if self._ear is not None and self._ear.trouble is not None:
             why = self._ear.trouble
-        self._lost = Lost(why)
+        self._lost = Lost(why, tls=tls)
         self._client.close()
         return Heard((), self._lost)
 
@@ -216,6 +220,14 @@ class Connection:
     def _until(self, phase: Phase, now: float) -> float:
         """When a phase that begins now must be over."""
         return min(now + self._timeouts.of(phase), self.deadline)
+
+
+def _tls_trouble(error: BaseException) -> ssl.SSLError | None:
+    """The trouble with TLS that is behind an error of aiosmtplib's."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__
+    return cause
 
 
 def _words(reply: Reply) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import takewhile
 from typing import Protocol
@@ -16,8 +16,9 @@ from postroom.internet.pool import Pool, Way, way
 from postroom.internet.reach import Errand, Reach
 from postroom.internet.reached import Reached, Unreached, drive
 from postroom.ports import Carried
+from postroom.smtp.dialogue import commands_of
 from postroom.smtp.envelope import Mail
-from postroom.smtp.transcript import Line
+from postroom.smtp.transcript import Line, shares
 from postroom.smtp.verdict import Fate, Verdict
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,8 @@ class Conversation:
             # Whatever has just come to nothing isn't tried on another session that rests.
             found = await self._session(shared, fresh=bool(seen))
             if isinstance(found, Unreached):
-                await self._none_for(letters, shared, found)
+                await self._none_for(letters, shared, found, seen)
+                seen = ()
                 continue
             try:
                 again, seen = await self._letters(found, shared, letters, seen)
@@ -78,11 +80,13 @@ class Conversation:
         except Exception as surprise:
             return Unreached(note=_ours(surprise), cause="internal_error")
 
-    async def _none_for(self, letters: Letters, shared: Way, found: Unreached) -> None:
-        """Nobody answers, so it is the same for every letter that goes this way."""
+    async def _none_for(self, letters: Letters, shared: Way, found: Unreached, seen: tuple[Line, ...]) -> None:
+        """Nobody answers, so it is the same for every letter that goes this way. The first has `seen` more."""
         while (mail := await letters.next()) is not None and self._way(mail.security) == shared:
             letters.settled(mail)
-            self.caller.settle(mail, found.carried(mail))
+            carried = found.carried(mail)
+            self.caller.settle(mail, replace(carried, transcript=(*seen, *carried.transcript)))
+            seen = ()
 
     async def _letters(
         self, found: Reached, shared: Way, letters: Letters, seen: tuple[Line, ...]
@@ -96,7 +100,7 @@ class Conversation:
         """
         session, connection = found.session, found.connection
         introduction = connection.transcript.lines(0, found.introduced)
-        left = False
+        left, parting = False, None
         while not left and (mails := await self._together(found, shared, letters)):
             following = letters.at(len(mails))
             begun, trips = len(connection.transcript), connection.round_trips
@@ -104,18 +108,23 @@ class Conversation:
             trips = connection.round_trips - trips
             left = following is None or not found.usable
             if left:
-                await self._leave(found, shared)
-            lines = (*seen, *introduction, *connection.transcript.lines(begun))
-            for mail, judged in zip(mails, verdicts, strict=True):
+                parting = await self._leave(found, shared)
+            flight = connection.transcript.lines(begun)
+            parts = shares(flight, [commands_of(mail) for mail in mails]) if len(mails) > 1 else [flight]
+            before, seen = seen, ()
+            for mail, judged, part in zip(mails, verdicts, parts, strict=True):
+                lines = (*before, *introduction, *part)
+                before = ()
                 if session.moved_on and all(verdict.fate is Fate.NOT_ATTEMPTED for verdict in judged):
-                    continue  # nobody has judged it: it goes in the next session
+                    # Nobody has judged it: it goes in the next session, and the first such has seen this one end.
+                    seen = seen or lines
+                    continue
                 letters.settled(mail)
                 self.caller.settle(mail, found.carried(judged, lines, trips))
-            # The letter that is first now may have been in this flight: then it has seen the session end.
-            upcoming = letters.at(0)
-            seen = lines if any(mail is upcoming for mail in mails) else ()
         if not left:
-            await self._leave(found, shared)
+            parting = await self._leave(found, shared)
+        if parting is not None and letters.at(0) is not None:
+            await asyncio.wait([parting])  # a server that allows one session at once must not see two
         return session.moved_on or not left, seen
 
     async def _together(self, found: Reached, shared: Way, letters: Letters) -> list[Mail]:
@@ -141,15 +150,17 @@ class Conversation:
             note = _ours(surprise)
             return [session.broken_off(mail, note) for mail in mails]
 
-    async def _leave(self, found: Reached, shared: Way) -> None:
-        """Let the session rest where somebody else may have a use for it, else say goodbye."""
+    async def _leave(self, found: Reached, shared: Way) -> asyncio.Task[None] | None:
+        """Let the session rest where somebody else may have a use for it, else say goodbye, which is under way then."""
         if found.usable and self.pool.shared and not found.old:
             self.pool.rest(shared, found)
         elif found.connection.lost is None:
-            self.pool.part(found)
+            parting = self.pool.part(found)
             await asyncio.sleep(0)  # one turn of the loop: QUIT is said
+            return parting
         else:
             self.pool.let_go(found)
+        return None
 
 
 def _ours(surprise: Exception) -> str:

@@ -93,13 +93,18 @@ class Exchange(asyncio.BufferedProtocol):
 
     def _finish(self) -> None:
         """Nothing more is waited for."""
+        self._deadlines.forget(self)
         if self._done is not None and not self._done.done():
-            self._deadlines.forget(self)
             lost = self.lost if self._outstanding or not self._replies else None
             self._done.set_result(Heard(tuple(self._replies), lost, self._surplus))
 
     def close(self) -> None:
-        self._transport.close()
+        """Say no more. What was written and waits for its answer is taken back as far as it can be."""
+        self._deadlines.forget(self)
+        if self._outstanding:
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     # Writing.
 
@@ -149,7 +154,8 @@ class Exchange(asyncio.BufferedProtocol):
         self._feed(bytes(self._view[:nbytes]))
 
     def eof_received(self) -> bool:
-        self._lose("the server closed the connection")
+        # What it hasn't got yet it must not get any more: it is settled as lost.
+        self._lose("the server closed the connection", abort=not self._handed_over)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -80,14 +80,14 @@ class Pool:
 
     def take(self, way: Way) -> Reached | None:
         """A session that rests on this way, the one that was used last."""
-        several = self._resting[way]
-        while several:
+        while several := self._resting.get(way):
             resting = several.pop()
+            if not several:
+                del self._resting[way]
             self.deadlines.forget(resting)
             if resting.reached.usable and not resting.reached.old:
                 return resting.reached
             self.let_go(resting.reached)
-        del self._resting[way]
         return None
 
     def rest(self, way: Way, reached: Reached) -> None:

@@ -32,7 +32,8 @@ class Answers:
     @property
     def chunk_not_understood(self) -> bool:
         """Whether the server didn't know BDAT: that says nothing of the letter, nor of anybody it is for."""
-        return self.chunked and self.final is not None and self.final.code in (500, 501, 502, 503, 504)
+        unknown = self.final is not None and self.final.code in (500, 501, 502, 503, 504)
+        return self.chunked and unknown and self.someone_was_accepted
 
     @property
     def someone_was_accepted(self) -> bool:
@@ -84,6 +85,7 @@ def answers_to(
                 answers.data = reply
             case _:
                 answers.reset_refused = not reply.positive
+                answers.goodbye = reply.code == 421
     answers.recipients = tuple(recipients)
     return answers
 

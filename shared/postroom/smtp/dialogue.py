@@ -165,7 +165,8 @@ class Session:
             if lost is not None and at < len(mails) - 1:
                 lost = replace(lost, handed_over=True)  # something of the flight was: who knows how much
             answers = self._flight_answers(group, mine, lost, goodbye)
-            answers.later, answers.goodbye, answers.doubtful = at > 0, goodbye is not None, in_doubt
+            answers.later, answers.doubtful = at > 0, in_doubt
+            answers.goodbye = answers.goodbye or goodbye is not None
             verdicts.append(self._judged(mail.recipients, answers))
             goodbye = goodbye or next((reply for reply in mine if reply.code == 421), None)
         self._close_if_full()
@@ -187,7 +188,11 @@ class Session:
     def _cannot_carry(self, mail: Mail) -> Verdict | None:
         if mail.security.at_least(self.security) is not self.security:
             return Verdict("", Fate.NOT_ATTEMPTED, note="This letter asks for more security than the session has")
-        return cannot_carry(mail, self.can, verified=self.encrypted and self.security is Security.VERIFY)
+        verdict = cannot_carry(mail, self.can, verified=self.encrypted and self.security is Security.VERIFY)
+        if verdict is not None and self._introduction.degraded:
+            # It may offer more once it is well again.
+            return replace(verdict, fate=Fate.DEFERRED, enhanced=None)
+        return verdict
 
     def _fits_one_flight(self, mail: Mail) -> bool:
         """Whether the letter may go with its envelope.
@@ -208,10 +213,11 @@ class Session:
             answers = yield from self._at_once(mail, recipients)
         else:
             answers = yield from self._envelope_first(mail, recipients)
-        if answers.chunk_not_understood and answers.someone_was_accepted and self.open and not self.is_full:
-            # Nobody has the letter, and the session is in step: the other way, in the same session.
+        if answers.chunk_not_understood:
             self._learn(Habits(no_chunks=True))
-            answers = yield from self._envelope_first(mail, recipients)
+            if self.open and not self.is_full:
+                # Nobody has the letter, and the session is in step: the other way, in the same session.
+                answers = yield from self._envelope_first(mail, recipients)
         verdicts = self._judged(recipients, answers)
         self._close_if_full()
         return verdicts
@@ -226,7 +232,10 @@ class Session:
         self._refusals = 0 if answers.someone_was_accepted or answers.lost else self._refusals + 1
         if answers.out_of_step or answers.lost_count:
             self._learn(Habits(no_pipelining=True))
-            self.moved_on = answers.out_of_step
+        if answers.chunk_not_understood:
+            self._learn(Habits(no_chunks=True))
+        if answers.out_of_step or answers.lost_count or answers.chunk_not_understood or answers.reset_refused:
+            self.moved_on = not answers.lost_count
             self.open = False
         if answers.chunked and answers.lost is not None and answers.lost.handed_over and not answers.said_goodbye:
             self._learn(Habits(envelope_first=True))
@@ -327,6 +336,11 @@ class Session:
             if reply.code == 421:
                 self.open = False
         return heard
+
+
+def commands_of(mail: Mail) -> int:
+    """How many commands the letter has in a flight that it shares: RSET, MAIL, each RCPT, BDAT."""
+    return len(mail.recipients) + 3
 
 
 def _makes_sense(command: Command, commands: Flight, replies: list[Reply]) -> bool:

@@ -18,6 +18,7 @@ class Lost:
     why: str
     handed_over: bool = False
     out_of_step: bool = False  # the server said more than it was asked for
+    tls: bool = False  # TLS failed
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,15 @@ class Introduction:
     encrypted: bool  # TLS came before the greeting, or by STARTTLS since
     clear_text: bool  # STARTTLS broke before, so it isn't asked for again
     can: Capabilities
+    degraded: bool = False  # the server has offered less than it can: TLS broke, or it wouldn't hear EHLO just now
     goodbye: bool = False  # a 421 was among the answers: nothing may follow but QUIT (RFC 5321 §3.8)
 
     def introduce(self) -> Generator[Flight, Heard, Failure | None]:
         """None when the server is ready for MAIL."""
         greeting = yield from self._ask(Greeting())
         if isinstance(greeting, Lost):
-            return Failure(f"The server didn't greet: {greeting.why}")
+            cause = "tls" if self.encrypted and greeting.tls else "connection_lost"
+            return Failure(f"The server didn't greet: {greeting.why}", cause=cause)
         if greeting.code != 220:
             return Failure("The server turned us away with its greeting", greeting, "turned_away")
         failure = (yield from self._hello()) or (yield from self._encrypt())
@@ -42,6 +44,7 @@ class Introduction:
             self.can = Capabilities.parse(answer)
             return None
         if isinstance(answer, Reply) and answer.permanent:  # RFC 5321 §3.2
+            self.degraded = answer.code not in (500, 501, 502, 504)
             answer = yield from self._ask(Helo(self.name))
             if isinstance(answer, Reply) and answer.positive:
                 return None
@@ -51,6 +54,7 @@ class Introduction:
 
     def _encrypt(self) -> Generator[Flight, Heard, Failure | None]:
         if self.encrypted or self.clear_text:
+            self.degraded = self.degraded or self.clear_text
             return None
         if "STARTTLS" not in self.can:
             if self.security is Security.OPPORTUNISTIC:
@@ -62,6 +66,7 @@ class Introduction:
             return Failure(f"STARTTLS failed: {answer.why}", cause="tls")
         if answer.code != 220:
             if self.security is Security.OPPORTUNISTIC and not self.goodbye:
+                self.degraded = True
                 return None
             note = "The server refused STARTTLS, and this letter must not go in clear text"
             return Failure(note, answer, "tls")

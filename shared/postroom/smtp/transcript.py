@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
@@ -58,6 +59,30 @@ class Transcript:
 
     def lines(self, start: int = 0, end: int | None = None) -> tuple[Line, ...]:
         return tuple(self._lines[start:end])
+
+
+def shares(flight: Sequence[Line], commands: Sequence[int]) -> list[tuple[Line, ...]]:
+    """The lines of a flight that carried several letters, each letter's own; `commands` tells how many each had.
+
+    What is left over, such as a goodbye, is the last one's.
+    """
+    said = deque(line for line in flight if line.speaker == "client")
+    heard = deque(line for line in flight if line.speaker == "server")
+    parts: list[list[Line]] = []
+    for count in commands:
+        parts.append([said.popleft() for _ in range(min(count, len(said)))])
+        for _ in range(count):
+            while heard and _goes_on(heard[0]):
+                parts[-1].append(heard.popleft())
+            if heard:
+                parts[-1].append(heard.popleft())
+    parts[-1] += [*said, *heard]
+    return [tuple(sorted(part, key=lambda line: line.at_ms)) for part in parts]
+
+
+def _goes_on(line: Line) -> bool:
+    """Whether the reply has another line."""
+    return line.text[3:4] == "-" or line.text.startswith("…")
 
 
 def _shortened(reply: tuple[str, ...]) -> Iterator[str]:

@@ -56,6 +56,12 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
     if answers.out_of_step:
         note = "The server couldn't follow commands that came together, so nobody was judged"
         return Verdict(recipient, Fate.NOT_ATTEMPTED, _last_of(answers), note)
+    if answers.chunk_not_understood:
+        note = "The server offers CHUNKING and doesn't know BDAT, so nobody was judged"
+        return Verdict(recipient, Fate.NOT_ATTEMPTED, final, note)
+    if answers.reset_refused and not _in_doubt(rcpt, answers):
+        note = "The server refused RSET, so what it says behind that is of another letter"
+        return Verdict(recipient, Fate.NOT_ATTEMPTED, _last_of(answers), note)
     # MAIL refused: that reply counts for everyone. A 421 after earlier letters ends the session, not the letter.
     if mail is not None and not mail.positive:
         if (mail.code == 421 and not first) or (answers.later and mail.code in (421, 500, 502, 503)):
@@ -71,7 +77,7 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
         note = "The server asked for more of a letter that it had, so what it did with it can't be told"
         return Verdict(recipient, Fate.UNKNOWN, final, note, cause="reply_lost")
     if final is not None:
-        return Verdict(recipient, Fate.DEFERRED if answers.chunk_not_understood else _fate_of(final), final)
+        return Verdict(recipient, _fate_of(final), final)
     if answers.data is not None and answers.data.code != 354:
         return Verdict(recipient, _refusal_of(answers.data), answers.data)
     return _without_an_answer(recipient, rcpt, answers, first=first)
