@@ -66,6 +66,20 @@ def test_a_thousand_letters_to_one_domain_cost_a_query_for_each_name_and_kind(
     assert asked == {(name, kind): 1 for name, each in zip(names, kinds, strict=True) for kind in each}
 
 
+def test_what_a_zone_says_anew_is_seen_once_the_old_has_run_out(tmp_path: Path) -> None:
+    if absent := Unbound.missing():
+        pytest.skip(absent)
+    with Unbound(tmp_path, [Zone(origin="moving.example", records='@ 300 TXT "old"')]) as unbound:
+        clock = Clock()
+        resolver = DnsResolver([unbound.place], clock=clock)
+        assert resolver.texts("moving.example") == ("old",)
+        unbound.replace(Zone(origin="moving.example", records='@ 300 TXT "new"'))
+        clock.now += 299
+        assert resolver.texts("moving.example") == ("old",)
+        clock.now += 1
+        assert resolver.texts("moving.example") == ("new",)
+
+
 def test_of_those_that_ask_at_the_same_moment_one_asks_and_the_others_wait() -> None:
     begun, answered = Event(), Event()
     asked: list[str] = []
@@ -162,7 +176,7 @@ def test_a_stranger_with_many_names_does_not_fill_the_memory() -> None:
         asked.append(name)
         return Answer(name=name, seconds=60, octets=1000) if name != "silent" else Silence("nobody answers")
 
-    names = Names(ask, Clock(), most=10_000)
+    names = Names(ask, Clock(), most=10_100)
     for number in range(100):
         names(f"host{number}", "A")
     asked.clear()
@@ -172,6 +186,15 @@ def test_a_stranger_with_many_names_does_not_fill_the_memory() -> None:
     for _ in range(2):
         names("silent", "A")
     assert asked == ["host89", "silent"]
+
+
+def test_names_without_an_answer_worth_the_name_fill_it_neither() -> None:
+    with NameServer.of({}) as server:
+        names = Names(Nameservers([server.place]).ask, Clock(), most=10_000)
+        for number in range(1000):
+            names(f"no..{number}", "MX")  # which can't be asked
+        assert server.questions == []
+    assert len(names) < 100
 
 
 def test_what_is_larger_than_the_memory_is_answered_all_the_same() -> None:

@@ -112,6 +112,24 @@ class Unbound:
         return unpacked.missing()
 
     def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stop()
+
+    def replace(self, zone: Zone) -> None:
+        """Say this of its origin from now on. The resolver begins anew, and remembers nothing."""
+        self._stop()
+        self._zones = tuple(zone if each.origin == zone.origin else each for each in self._zones)
+        self._start()
+
+    def asked(self) -> Counter[tuple[str, str]]:
+        """How often it was asked which kind of which name, so far; repeats of a question that came by TCP as well."""
+        log = (self.folder / "log").read_text()
+        return Counter(re.findall(r" info: [0-9a-f.:]+ (\S+)\. ([A-Z0-9]+) IN$", log, re.MULTILINE))
+
+    def _start(self) -> None:
         anchors = [anchor for each in self._zones if (anchor := self._write(each))]
         local = [f'  local-zone: "{name}." {what}' for name, what in self._local]
         zones = [ZONE.format(name=_absolute(each.origin), file=self._file(each)) for each in self._zones]
@@ -138,15 +156,6 @@ class Unbound:
         except BaseException:
             self._stop()
             raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stop()
-
-    def asked(self) -> Counter[tuple[str, str]]:
-        """How often it was asked which kind of which name, so far; repeats of a question that came by TCP as well."""
-        log = (self.folder / "log").read_text()
-        return Counter(re.findall(r" info: [0-9a-f.:]+ (\S+)\. ([A-Z0-9]+) IN$", log, re.MULTILINE))
 
     def _write(self, zone: Zone) -> str | None:
         """The zone's file; the trust anchor where it is signed."""

@@ -19,7 +19,7 @@ class Answer:
     name: str  # where CNAMEs led, in lower case without the last dot
     secure: bool = False  # DNSSEC vouches for all of this, absence too
     seconds: float  # that it holds
-    octets: int = 0  # that it took on the wire
+    octets: int = 100  # that it took on the wire, or as good as
 
     def of(self, kind: type[R]) -> list[R]:
         """The records as `kind`, which a server that lies may not have sent."""

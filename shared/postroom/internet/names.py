@@ -9,7 +9,7 @@ from threading import Lock
 from postroom.internet.answer import Answer, Silence
 
 MOST_OCTETS = 4_000_000
-"""Of the answers remembered, as they were on the wire: those of ten thousand domains and more.
+"""Of the answers remembered, as they were on the wire, and their names: those of ten thousand domains and more.
 
 A stranger with many names must not fill the memory.
 """
@@ -57,14 +57,21 @@ class Names:
         ours.set_result(answer)
         return answer
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def _remember(self, key: Key, answer: Answer | Silence) -> None:
         self._forget(key)
         self._known[key] = (self._clock() + answer.seconds, answer)
-        self._octets += answer.octets
+        self._octets += _weight(key, answer)
         while self._octets > self._most:
             self._forget(next(iter(self._known)))
 
     def _forget(self, key: Key) -> None:
         known = self._known.pop(key, None)
         if known is not None:
-            self._octets -= known[1].octets
+            self._octets -= _weight(key, known[1])
+
+
+def _weight(key: Key, answer: Answer | Silence) -> int:
+    return len(key[0]) + answer.octets

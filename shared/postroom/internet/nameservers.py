@@ -53,6 +53,8 @@ class Nameservers:
         except dns.resolver.NXDOMAIN as error:
             response = error.response(question)  # type: ignore[no-untyped-call]  # dnspython's own omission
             chain = response.resolve_chaining()
+        except dns.resolver.NoResolverConfiguration:
+            return Silence("this system names no DNS server to ask, and POSTROOM_RESOLVERS neither")
         except dns.exception.DNSException as error:
             return Silence(_why(error))
         records = chain.answer.processing_order()[:MOST_RECORDS] if chain.answer else []
