@@ -214,7 +214,7 @@ def test_a_server_that_breaks_off_or_is_not_there_is_passed_over_at_once() -> No
         found = DnsResolver([closed, broken.place, server.place]).exchangers("example.net")
         assert isinstance(found, MxFound)
         failed = DnsResolver([closed, broken.place]).exchangers("example.net")
-        assert time.monotonic() - began < ENOUGH
+        assert time.monotonic() - began < 2  # seconds that a server that says nothing is given
     assert failed == NoAnswer(
         f"DNS didn't say where mail for example.net goes: 127.0.0.1:{closed[1]} can't be asked: Connection refused; "
         f"127.0.0.1:{broken.place[1]} answered what makes no sense (EOFError)"
