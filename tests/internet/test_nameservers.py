@@ -254,6 +254,19 @@ def test_dnssec_is_asked_for_where_the_server_is_trusted_and_believed_nowhere_el
         assert bool(question.message.ednsflags & dns.flags.DO) is trusted
 
 
+def test_dnssec_vouches_for_a_host_where_it_does_so_for_both_families() -> None:
+    def says(question: Question) -> Iterator[bytes]:
+        response = question.answer(*_of(question.kind))
+        if question.kind == "A" or question.name == "both.example.":
+            response.flags |= dns.flags.AD
+        yield question.framed(response.to_wire())
+
+    with NameServer(says) as server:
+        resolver = DnsResolver([server.place], trust_ad=True)
+        assert resolver.located("both.example").secure
+        assert not resolver.located("one.example").secure
+
+
 @pytest.fixture(scope="module")
 def parrot() -> Iterator[tuple[NameServer, list[bytes]]]:
     """A server that says what the list holds, by UDP and by TCP."""
