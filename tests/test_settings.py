@@ -25,6 +25,7 @@ def test_everything_set_is_read() -> None:
         {
             "POSTROOM_LISTEN": "[::1]:9000",
             "POSTROOM_RESOLVERS": "192.0.2.1, [2001:db8::1]:5353",
+            "POSTROOM_TRUST_AD": "True",
             "POSTROOM_DIAL_ALLOW": "127.0.0.0/8,::1/128",
             "POSTROOM_TIMEOUTS": "final=90s",
             "POSTROOM_RETRY_SCHEDULE": "500ms,2h",
@@ -34,6 +35,7 @@ def test_everything_set_is_read() -> None:
     )
     assert settings.url == "http://[::1]:9000"
     assert settings.resolvers == (("192.0.2.1", 53), ("2001:db8::1", 5353))
+    assert settings.trust_ad
     assert settings.dial_allow == (ip_network("127.0.0.0/8"), ip_network("::1/128"))
     assert (settings.timeouts.final, settings.timeouts.greeting) == (90, 60)
     assert settings.retry_schedule == (timedelta(seconds=0.5), timedelta(hours=2))
@@ -51,6 +53,7 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_ROUTES": "[[route]]\ncolour = 'red'",
         "POSTROOM_SMTP_PORT": "0",
         "POSTROOM_RESOLVERS": "ns.example.org",
+        "POSTROOM_TRUST_AD": "perhaps",
         "POSTROOM_DIAL_ALLOW": "10.0.0.1/8",
         "POSTROOM_RETRY_SCHEDULE": "soon",
         "POSTROOM_TIMEOUTS": "lunch=1h",
@@ -112,7 +115,9 @@ def test_a_file_names_settings_without_their_prefix(tmp_path: Path) -> None:
     assert from_file(path) == {"POSTROOM_LISTEN": "127.0.0.1:9000", "POSTROOM_RETRY_SCHEDULE": "1m"}
     path.write_text('smtp_port = 2525\nretry_schedule = ["1m", "5m"]\n')
     assert from_file(path) == {"POSTROOM_SMTP_PORT": "2525", "POSTROOM_RETRY_SCHEDULE": "1m,5m"}
-    path.write_text('listen = true\nlisten_on = "x"\n')
+    path.write_text("trust_ad = true\n")
+    assert from_file(path) == {"POSTROOM_TRUST_AD": "true"}
+    path.write_text('listen = 2026-01-01\nlisten_on = "x"\n')
     with pytest.raises(SettingsError) as error:
         from_file(path)
     assert len(error.value.problems) == 2

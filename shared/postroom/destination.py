@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order
@@ -21,6 +21,7 @@ class Destinations:
     resolver: Resolver
     shuffle: Callable[[list[Exchanger]], None]
     smtp_port: int = 25
+    us: frozenset[str] = frozenset()  # our own names, in lower case
 
     def __call__(self, task: DeliveryTask) -> Target | Verdict:
         """Where the session may go, or the verdict on everybody where there is nowhere to go."""
@@ -42,7 +43,12 @@ class Destinations:
     def _exchangers(self, route: Route, domain: str) -> Target | Verdict:
         match self.resolver.exchangers(domain):
             case MxFound(exchangers):
-                hosts = in_order(exchangers, self.shuffle)[:MOST_HOSTS]
+                nearer = nearer_than_us(exchangers, self.us)
+                if not nearer:  # RFC 5321 §5.1: undeliverable, whatever the next attempt might find
+                    names = ", ".join(sorted(self.us))
+                    note = f"The MX of {domain} is ourselves, {names} (POSTROOM_HELO): give it a route of its own"
+                    return Verdict("", Fate.REFUSED, note=note, enhanced="5.4.6", cause="loop")
+                hosts = in_order(nearer, self.shuffle)[:MOST_HOSTS]
                 return Target(
                     route=route.name,
                     hosts=tuple(Host(host, self.smtp_port) for host in hosts),
@@ -56,3 +62,9 @@ class Destinations:
                 return Verdict("", Fate.REFUSED, note=why, enhanced="5.1.2", cause="no_such_domain")
             case NoAnswer(why):
                 return Verdict("", Fate.DEFERRED, note=why, cause="dns")
+
+
+def nearer_than_us(exchangers: Sequence[Exchanger], us: Collection[str]) -> list[Exchanger]:
+    """Those that are preferred to ourselves: the others would hand the mail to us (RFC 5321 §5.1)."""
+    ours = [each.preference for each in exchangers if each.host.lower() in us]
+    return [each for each in exchangers if not ours or each.preference < min(ours)]

@@ -179,6 +179,7 @@ class Schedule(Protocol):
 @dataclass(frozen=True, slots=True)
 class MxFound:
     exchangers: tuple[Exchanger, ...]  # the domain itself where it has addresses but no MX (RFC 5321 §5.1)
+    secure: bool = False  # DNSSEC vouches for them
 
 
 @dataclass(frozen=True, slots=True)

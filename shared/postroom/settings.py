@@ -37,6 +37,7 @@ from postroom.setting import (
     some,
     timeouts,
     url,
+    yes_or_no,
 )
 from postroom.smtp.timeouts import Timeouts
 
@@ -100,6 +101,13 @@ class Settings:
     smtp_port: int = _setting("POSTROOM_SMTP_PORT", 25, "25", "port of destination servers on `mx` routes", port)
     resolvers: tuple[tuple[str, int], ...] = _setting(
         "POSTROOM_RESOLVERS", (), "the system's", "DNS servers, `address[:port]`, comma separated", resolvers
+    )
+    trust_ad: bool = _setting(
+        "POSTROOM_TRUST_AD",
+        False,
+        "false",
+        "those DNS servers validate DNSSEC, and nobody stands between them and us: DANE may be used",
+        yes_or_no,
     )
     dial_allow: tuple[Network, ...] = _setting(
         "POSTROOM_DIAL_ALLOW",
@@ -375,7 +383,9 @@ def _text(value: object) -> str | None:
     if isinstance(value, list):
         parts = [_text(each) for each in value]
         return None if None in parts else ",".join(part for part in parts if part is not None)
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int) else None
 
 
 def _own_name() -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from postroom.clouds.local.invocation import Dispatcher
     from postroom.clouds.local.timer import Timer
     from postroom.clouds.push import Endpoint, Proof
+    from postroom.internet.resolver import DnsResolver
 
 T = TypeVar("T")
 
@@ -165,17 +166,24 @@ def accepting(settings: Settings) -> Accept:
     )
 
 
+@cache
+def resolving(settings: Settings) -> DnsResolver:
+    """DNS, with what it has answered so far: one of the process, so that no question is asked twice."""
+    from postroom.internet.resolver import DnsResolver
+
+    return DnsResolver(settings.resolvers, trust_ad=settings.trust_ad)
+
+
 def delivering(settings: Settings) -> Deliver:
     """The worker's use case. To be made in the process that uses it: it names that process in its claims."""
     from postroom.internet.guard import Guard
     from postroom.internet.loop import Background
     from postroom.internet.reach import Reach
-    from postroom.internet.resolver import DnsResolver
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
     submissions, schedule, _, holders = home(settings)
-    resolver = DnsResolver(settings.resolvers)
+    resolver = resolving(settings)
     reach = Reach(
         helo=settings.helo,
         timeouts=settings.timeouts,
@@ -191,6 +199,7 @@ def delivering(settings: Settings) -> Deliver:
             resolver=resolver,
             shuffle=random.SystemRandom().shuffle,
             smtp_port=settings.smtp_port,
+            us=frozenset({settings.helo.lower()}),
         ),
         wire=SmtpWire(reach, Background()),
         policy=settings.retry_policy,

@@ -17,6 +17,7 @@ POSTFIX_DAEMONS = POSTFIX_LIBRARIES / "sbin"  # daemon_directory, with smtp(8) a
 POSTFIX_COMMANDS = _SBIN  # command_directory, with postconf(1) and postqueue(1)
 SMTP_SINK = _SBIN / "smtp-sink"  # started by root, it wants -u USER
 SMTP_SOURCE = _SBIN / "smtp-source"
+UNBOUND = _SBIN / "unbound"
 HARAKA = FOLDER / "haraka" / "node_modules" / "Haraka"
 
 
