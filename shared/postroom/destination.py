@@ -44,10 +44,10 @@ class Destinations:
         match self.resolver.exchangers(domain):
             case MxFound(exchangers):
                 nearer = nearer_than_us(exchangers, self.us)
-                if not nearer:  # RFC 5321 §5.1: undeliverable, whatever the next attempt might find
+                if not nearer:  # RFC 5321 §5.1. It is for us to mend, so nobody's letter bounces for it.
                     names = ", ".join(sorted(self.us))
                     note = f"The MX of {domain} is ourselves, {names} (POSTROOM_HELO): give it a route of its own"
-                    return Verdict("", Fate.REFUSED, note=note, enhanced="5.4.6", cause="loop")
+                    return Verdict("", Fate.DEFERRED, note=note, enhanced="4.4.6", cause="loop")
                 hosts = in_order(nearer, self.shuffle)[:MOST_HOSTS]
                 return Target(
                     route=route.name,
