@@ -6,6 +6,8 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postroom.delivery.bounces import READ, Refusal, Rules, classify, rules, words_of
 from postroom.smtp.reply import Reply, ReplyParser
@@ -90,6 +92,27 @@ def test_an_address_is_suppressed_only_where_it_is_beyond_doubt(
     refusal = classify(reply, stage)
     assert refusal is not None
     assert refusal.suppress is suppress
+
+
+WORDS = sorted({word for _, case in CASES for word in words_of(case.reply).split()})
+REPLIES = st.builds(
+    lambda code, detail, words: Reply(code, (f"{str(code)[0]}.{detail} {' '.join(words)}",)),
+    st.integers(300, 599),
+    st.sampled_from(["1.1", "1.6", "1.10", "2.2", "7.1", "0.0", "1.x"]),
+    st.lists(st.sampled_from(WORDS), max_size=8),
+)
+
+
+@given(REPLIES, st.none() | st.sampled_from(Stage))
+def test_whatever_is_said_only_a_final_5_1_x_at_rcpt_costs_anybody_an_address(
+    reply: Reply, stage: Stage | None
+) -> None:
+    refusal = classify(reply, stage)
+    assert refusal is not None
+    assert refusal.retry or reply.permanent
+    if refusal.suppress:
+        assert (stage, reply.permanent, (reply.enhanced or "")[:4]) == (Stage.RCPT, True, "5.1.")
+        assert (refusal.retry, refusal.ours) == (False, False)
 
 
 @pytest.mark.parametrize(
