@@ -2,8 +2,9 @@
 
 import pytest
 
+from postroom.smtp.answers import Answers
 from postroom.smtp.reply import Reply
-from postroom.smtp.verdict import Answers, Fate, Stage, judge
+from postroom.smtp.verdict import Fate, Stage, judge
 
 OK, NO, GO = Reply(250, ("ok",)), Reply(550, ("5.1.1 no such user",)), Reply(354, ("go on",))
 
