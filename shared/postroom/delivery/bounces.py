@@ -146,7 +146,7 @@ def rules() -> Rules:
     return Rules.read(files(__package__).joinpath("bounces.toml").read_text("utf-8"))
 
 
-@lru_cache(maxsize=256)  # a settlement asks more than once, and servers say the same again and again
+@lru_cache(maxsize=16)  # a settlement asks more than once
 def classify(reply: Reply, stage: Stage | None = None) -> Refusal | None:
     """What `reply`, heard at `stage` of a transaction, comes to, or None where it refuses nothing."""
     return rules().classify(reply, stage)
