@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 from postroom.cli.config import settings_table
+from postroom.delivery.bounces import rules
 from postroom.settings import Settings, every_setting
 from tests.doubles import outcomes
 
@@ -27,6 +28,13 @@ def test_the_defaults_that_are_described_are_the_defaults() -> None:
 
 def test_the_readme_promises_the_outcomes_that_are_tested() -> None:
     assert outcomes.table() in README
+
+
+def test_the_readme_names_every_cause() -> None:
+    sources = [path.read_text("utf-8") for path in (ROOT / "shared" / "postroom").rglob("*.py")]
+    without_rules = {cause for source in sources for cause in re.findall(r'\bcause="(\w+)"', source)}
+    assert "reply_lost" in without_rules
+    assert {cause for cause in rules().causes.keys() | without_rules if f"`{cause}`" not in README} == set()
 
 
 def test_ci_runs_the_readmes_own_test_command() -> None:

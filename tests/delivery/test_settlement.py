@@ -13,8 +13,9 @@ from postroom.delivery.settlement import Settlement, outcome_of
 from postroom.delivery.status import Outcome, Status
 from postroom.delivery.submission import Submission
 from postroom.smtp.reply import Reply
-from postroom.smtp.verdict import Fate, Verdict
+from postroom.smtp.verdict import Fate, Stage, Verdict
 
+POLICY = RetryPolicy(spread=0)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ID = SubmissionId("5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57")
 SUBMISSION = Submission(
@@ -34,12 +35,12 @@ def parcel(*statuses: Status) -> Parcel:
 
 
 def settled(*verdicts: Verdict, hold: bool = False, after: timedelta = timedelta(0)) -> Parcel:
-    settlement = Settlement(SUBMISSION, RetryPolicy(), NOON + after, "mx.example.net")
+    settlement = Settlement(SUBMISSION, POLICY, NOON + after, "mx.example.net")
     return settlement.settled(replace(parcel(*[Status.QUEUED] * len(verdicts)), hold=hold), verdicts)
 
 
 def verdict(number: int, fate: Fate, code: int | None = None, text: str = "") -> Verdict:
-    return Verdict(f"r{number}@example.net", fate, Reply(code, (text,)) if code else None)
+    return Verdict(f"r{number}@example.net", fate, Reply(code, (text,)) if code else None, stage=Stage.RCPT)
 
 
 def test_each_recipient_goes_its_own_way() -> None:
@@ -59,7 +60,7 @@ def test_each_recipient_goes_its_own_way() -> None:
 def test_what_ended_is_not_touched_by_the_next_attempt() -> None:
     first = settled(verdict(0, Fate.ACCEPTED, 250, "ok"), verdict(1, Fate.DEFERRED, 450, "later"))
     again = first.claimed(Lease("me", NOON, NOON), None)
-    done = Settlement(SUBMISSION, RetryPolicy(), NOON).settled(again, [verdict(1, Fate.ACCEPTED, 250, "now")])
+    done = Settlement(SUBMISSION, POLICY, NOON).settled(again, [verdict(1, Fate.ACCEPTED, 250, "now")])
     assert done.recipients[0] == first.recipients[0]
     assert done.recipients[1].attempts == 2
     assert not done.open
@@ -77,10 +78,77 @@ def test_who_was_not_asked_about_stays_as_he_was() -> None:
     later, waiting = done.recipients
     assert [each.address for each in done.due(NOON)] == [waiting.address]
     again = done.claimed(Lease("me", NOON, NOON), None)
-    next_ = Settlement(SUBMISSION, RetryPolicy(), NOON).settled(again, [verdict(1, Fate.DEFERRED, 451, "no")])
+    next_ = Settlement(SUBMISSION, POLICY, NOON).settled(again, [verdict(1, Fate.DEFERRED, 451, "no")])
     assert next_.recipients[0] == later
     assert next_.recipients[1].status is Status.DEFERRED
     assert next_.next_attempt_at == NOON + timedelta(minutes=1)
+
+
+def test_a_refusal_for_good_that_is_over_some_day_is_tried_again() -> None:
+    refusals = [verdict(0, Fate.REFUSED, 552, "5.2.2 over quota"), verdict(1, Fate.REFUSED, 550, "5.1.1 who?")]
+    full, gone = settled(*refusals).recipients
+    assert (full.status, full.cause, full.code, full.enhanced_code) == (Status.DEFERRED, "mailbox_full", 552, "5.2.2")
+    assert full.next_attempt_at == NOON + timedelta(minutes=1)
+    assert gone.status is Status.BOUNCED
+    assert outcome_of(refusals) is Outcome.DEFERRED
+    assert outcome_of(refusals[1:]) is Outcome.REFUSED
+
+
+def test_a_refusal_of_our_own_is_for_good() -> None:
+    ours = Verdict("r0@example.net", Fate.REFUSED, note="it is too large", enhanced="5.3.4", cause="size")
+    (recipient,) = settled(ours).recipients
+    assert (recipient.status, recipient.cause) == (Status.BOUNCED, "size")
+
+
+def test_each_recipient_waits_as_long_as_its_server_asks() -> None:
+    done = settled(
+        verdict(0, Fate.DEFERRED, 451, "4.7.1 Greylisting in action, please come back in 00:05:00"),
+        verdict(1, Fate.DEFERRED, 450, "4.2.1 try again in 10 minutes"),
+        verdict(2, Fate.DEFERRED, 450, "4.2.1 not now"),
+    )
+    assert [each.next_attempt_at for each in done.recipients] == [NOON + timedelta(minutes=n) for n in (5, 10, 1)]
+    assert done.next_attempt_at == NOON + timedelta(minutes=1)
+
+
+def test_a_long_schedule_is_cut_short_for_greylisting_once() -> None:
+    hourly = RetryPolicy((timedelta(hours=1),), spread=0)
+    grey = [verdict(0, Fate.DEFERRED, 451, "4.7.1 greylisted")]
+    first = Settlement(SUBMISSION, hourly, NOON).settled(parcel(Status.QUEUED), grey)
+    assert first.next_attempt_at == NOON + timedelta(minutes=10)
+    again = first.claimed(Lease("me", NOON, NOON), None)
+    assert Settlement(SUBMISSION, hourly, NOON).settled(again, grey).next_attempt_at == NOON + timedelta(hours=1)
+
+
+def test_parcels_that_were_deferred_together_are_drawn_apart_and_a_replay_draws_the_same() -> None:
+    spread = Settlement(SUBMISSION, RetryPolicy(), NOON)
+
+    def at(number: int) -> set[datetime | None]:
+        later = [verdict(0, Fate.DEFERRED, 450, "later"), verdict(1, Fate.DEFERRED, 450, "later")]
+        done = spread.settled(replace(parcel(Status.QUEUED, Status.QUEUED), number=number), later)
+        return {each.next_attempt_at for each in done.recipients}
+
+    moments = [at(number) for number in range(100)]
+    assert all(len(each) == 1 for each in moments)  # those of one parcel stay together
+    apart = {moment for each in moments for moment in each if moment}
+    assert len(apart) > 95
+    assert NOON + timedelta(seconds=60) <= min(apart) < max(apart) <= NOON + timedelta(seconds=66)
+    assert moments == [at(number) for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "cause"),
+    [
+        (Reply(554, ("5.7.1 blocked using zen.spamhaus.org",)), "blocklisted"),
+        (Reply(421, ("4.7.0 too many connections",)), "rate_limited"),
+        (Reply(554, ("5.3.2 no mail here",)), "turned_away"),
+        (Reply(550, ("5.1.1 no such user",)), "turned_away"),
+    ],
+)
+def test_who_turns_us_away_may_say_that_it_is_for_us(reply: Reply, cause: str) -> None:
+    (recipient,) = settled(
+        Verdict("r0@example.net", Fate.DEFERRED, reply, "turned away", cause="turned_away")
+    ).recipients
+    assert (recipient.status, recipient.cause) == (Status.DEFERRED, cause)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +178,7 @@ def test_a_lost_reply_is_never_called_anything_else(policy: str, status: Status)
 def test_possibly_delivered_stays_for_good() -> None:
     first = settled(Verdict("r0@example.net", Fate.UNKNOWN, cause="reply_lost"))
     again = first.claimed(Lease("me", NOON, NOON), None)
-    done = Settlement(SUBMISSION, RetryPolicy(), NOON).settled(again, [verdict(0, Fate.DEFERRED, 450, "later")])
+    done = Settlement(SUBMISSION, POLICY, NOON).settled(again, [verdict(0, Fate.DEFERRED, 450, "later")])
     assert done.recipients[0].possibly_delivered
 
 

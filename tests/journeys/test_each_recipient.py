@@ -29,6 +29,15 @@ def test_a_letter_refused_after_the_dot_bounces(office: Office, destination: Des
     assert (bob["response"], bob["cause"]) == ("554 5.7.1 this looks like spam", "spam")
 
 
+def test_a_full_mailbox_gets_its_letter_once_there_is_room(office: Office, destination: Destination) -> None:
+    destination.rcpt["bob@full.example.net"].append("552 5.2.2 mailbox full")
+    id_ = office.send("bob@full.example.net")
+    (bob,) = office.wait_for(id_, "delivered")["recipients"]
+    assert (bob["attempts"], bob["cause"]) == (2, None)
+    first, second = office.attempts(id_)
+    assert (first["outcome"], second["outcome"]) == ("deferred", "accepted")
+
+
 def test_an_address_that_needs_smtputf8_keeps_its_letters(office: Office, destination: Destination) -> None:
     id_ = office.send("jürgen@bücher.example")
     office.wait_for(id_, "delivered")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from postroom.delivery.bounces import cause_of
+from postroom.delivery.bounces import classify
 from postroom.smtp.commands import Bdat, Command, Content, Greeting, NoContent
 from postroom.smtp.dialogue import Session
 from postroom.smtp.envelope import Mail
@@ -169,6 +169,7 @@ def _failure_line(failure: Failure) -> str:
 
 
 def _verdict_line(verdict: Verdict) -> str:
-    cause = verdict.cause or (cause_of(verdict.reply) if verdict.reply else None)
+    refusal = classify(verdict.reply, verdict.stage) if verdict.reply else None
+    cause = verdict.cause or (refusal.cause if refusal else None)
     code = str(verdict.reply.code) if verdict.reply else verdict.enhanced
     return " ".join(filter(None, ("=", verdict.recipient, str(verdict.fate), code, cause)))

@@ -150,7 +150,7 @@ class UseCases:
             schedule=self.schedule,
             destination=Destinations(routes=self.accept.routes, resolver=self.resolver, shuffle=lambda _: None),
             wire=self.wire,
-            policy=RetryPolicy(),
+            policy=RetryPolicy(spread=0),
             signing=lambda _: (),
             clock=lambda: self.now,
             monotonic=lambda: self.seconds,

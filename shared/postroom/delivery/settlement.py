@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from postroom.delivery.bounces import cause_of
+from postroom.delivery.bounces import classify, words_of
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
-from postroom.delivery.retry import RetryPolicy
+from postroom.delivery.retry import RetryPolicy, hinted
 from postroom.delivery.status import Outcome, Status
 from postroom.delivery.submission import Submission
 from postroom.smtp.verdict import Fate, Verdict
@@ -33,16 +34,13 @@ class Settlement:
         """
         by_address = {verdict.recipient: verdict for verdict in verdicts}
         counts = any(verdict.fate is not Fate.NOT_ATTEMPTED for verdict in verdicts)
-        attempts = parcel.attempts + counts
-        again_at = self.policy.next_attempt(
-            attempts=max(attempts, 1), due=self.submission.date, now=self.now, expires_at=self.submission.expires_at
-        )
+        tried = replace(parcel, attempts=parcel.attempts + counts)
 
         def moved(each: Recipient) -> Recipient:
             verdict = by_address.get(each.address)
-            return each if verdict is None else self._moved(each, verdict, again_at, hold=parcel.hold)
+            return each if verdict is None else self._moved(each, verdict, tried)
 
-        return self._released(replace(parcel.with_open(moved), marked=False, deaths=0, attempts=attempts))
+        return self._released(replace(tried.with_open(moved), marked=False, deaths=0))
 
     def expired(self, parcel: Parcel) -> Parcel:
         """The parcel with its open recipients too old to go on."""
@@ -67,25 +65,37 @@ class Settlement:
         """The parcel without its claim, its recipients as they are."""
         return self._released(parcel)
 
-    def _moved(self, recipient: Recipient, verdict: Verdict, again_at: datetime | None, *, hold: bool) -> Recipient:
-        sending = recipient.sending(self.now)
-        if verdict.fate is Fate.NOT_ATTEMPTED:
+    def _moved(self, recipient: Recipient, verdict: Verdict, parcel: Parcel) -> Recipient:
+        sending, fate = recipient.sending(self.now), fate_of(verdict)
+        if fate is Fate.NOT_ATTEMPTED:
             return sending.moved(Status.QUEUED, self.now, next_attempt_at=self.now)
         said = self._said(verdict) | {"attempts": recipient.attempts + 1, "next_attempt_at": None}
-        match verdict.fate:
+        match fate:
             case Fate.ACCEPTED:
                 remote_id = _remote_id(verdict.reply.text) if verdict.reply else None
                 return sending.moved(Status.DELIVERED, self.now, **said, remote_id=remote_id)
             case Fate.REFUSED:
                 return sending.moved(Status.BOUNCED, self.now, **said)
-            case Fate.UNKNOWN if hold:
+            case Fate.UNKNOWN if parcel.hold:
                 return sending.moved(Status.UNKNOWN, self.now, **said, possibly_delivered=True)
             case _:
-                maybe = recipient.possibly_delivered or verdict.fate is Fate.UNKNOWN
+                maybe = recipient.possibly_delivered or fate is Fate.UNKNOWN
                 deferred = sending.moved(Status.DEFERRED, self.now, **said, possibly_delivered=maybe)
+                again_at = self._again_at(parcel, verdict, deferred.cause)
                 if again_at is None:
                     return deferred.moved(Status.EXPIRED, self.now)
                 return replace(deferred, next_attempt_at=again_at)
+
+    def _again_at(self, parcel: Parcel, verdict: Verdict, cause: str | None) -> datetime | None:
+        return self.policy.next_attempt(
+            attempts=max(parcel.attempts, 1),
+            due=self.submission.date,
+            now=self.now,
+            expires_at=self.submission.expires_at,
+            hint=hinted(words_of(verdict.reply)) if verdict.reply else None,
+            greylisted=cause == "greylisted",
+            luck=_luck(parcel),
+        )
 
     def _said(self, verdict: Verdict) -> dict[str, Any]:
         reply = verdict.reply
@@ -93,9 +103,35 @@ class Settlement:
             "code": reply.code if reply else None,
             "enhanced_code": verdict.enhanced or (reply.enhanced if reply else None),
             "response": reply.quoted() if reply else None,
-            "cause": verdict.cause or (cause_of(reply) if reply else None),
+            "cause": _cause_of(verdict),
             "mx": self.mx,
         }
+
+
+def fate_of(verdict: Verdict) -> Fate:
+    """The recipient's fate: a refusal for good that the rules for refusals want tried again is one for now."""
+    if verdict.fate is Fate.REFUSED and verdict.reply is not None:
+        refusal = classify(verdict.reply, verdict.stage)
+        if refusal is not None and refusal.retry:
+            return Fate.DEFERRED
+    return verdict.fate
+
+
+def _cause_of(verdict: Verdict) -> str | None:
+    refusal = classify(verdict.reply, verdict.stage) if verdict.reply else None
+    # Who turns us away at the door may say why, and where that is our fault it is the better word.
+    if refusal is None or (verdict.cause and not (verdict.cause == "turned_away" and refusal.ours)):
+        return verdict.cause
+    return refusal.cause
+
+
+def _luck(parcel: Parcel) -> float:
+    """From 0 to 1, drawn by the name of the attempt: a replay draws the same, and nobody has to be asked for chance.
+
+    A parcel's recipients share it: those who wait for the same delay go again in one transaction.
+    """
+    digest = hashlib.sha256(f"{parcel.key}/{parcel.attempts}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
 
 
 _WORST_FIRST = (Fate.UNKNOWN, Fate.ACCEPTED, Fate.DEFERRED, Fate.REFUSED)
@@ -103,7 +139,7 @@ _WORST_FIRST = (Fate.UNKNOWN, Fate.ACCEPTED, Fate.DEFERRED, Fate.REFUSED)
 
 def outcome_of(verdicts: Sequence[Verdict]) -> Outcome:
     """The one word for an attempt: in doubt before taken by anybody, before deferred, before refused."""
-    fates = {verdict.fate for verdict in verdicts}
+    fates = set(map(fate_of, verdicts))
     return Outcome(next((fate for fate in _WORST_FIRST if fate in fates), Fate.NOT_ATTEMPTED))
 
 

@@ -21,6 +21,14 @@ class Fate(StrEnum):
     NOT_ATTEMPTED = "not_attempted"  # nothing was asked about this recipient that could have had an answer
 
 
+class Stage(StrEnum):
+    """Which part of a transaction a reply decided: the same words weigh differently in each."""
+
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"  # DATA, the final dot, or BDAT
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One recipient's fate, and the reply that decided it, or why there is none."""
@@ -31,6 +39,7 @@ class Verdict:
     note: str | None = None
     enhanced: str | None = None  # of a refusal of our own, where the server was never asked (RFC 3463)
     cause: str | None = None  # known without reading the reply's words
+    stage: Stage | None = None  # of a refusal within a transaction
 
 
 def judge(recipients: tuple[str, ...], answers: Answers, *, first: bool) -> tuple[Verdict, ...]:
@@ -66,20 +75,20 @@ def _judge_one(recipient: str, rcpt: Reply | None, answers: Answers, *, first: b
     if mail is not None and not mail.positive:
         if (mail.code == 421 and not first) or (answers.later and mail.code in (421, 500, 502, 503)):
             return Verdict(recipient, Fate.NOT_ATTEMPTED, mail)
-        return Verdict(recipient, _fate_of(mail), mail)
+        return Verdict(recipient, _fate_of(mail), mail, stage=Stage.MAIL)
     # RCPT refused: the recipient's own reply. RFC 5321 §4.5.3.1.10: too many at once, so the rest goes again.
     if rcpt is not None and not rcpt.positive:
         if answers.someone_was_accepted and rcpt.code in (452, 552) and rcpt.too_many:
             return Verdict(recipient, Fate.NOT_ATTEMPTED, rcpt)
-        return Verdict(recipient, _fate_of(rcpt), rcpt)
+        return Verdict(recipient, _fate_of(rcpt), rcpt, stage=Stage.RCPT)
     # RCPT accepted: the reply to the final dot decides, or the one to DATA where it never came to a dot.
     if final is not None and final.intermediate:
         note = "The server asked for more of a letter that it had, so what it did with it can't be told"
         return Verdict(recipient, Fate.UNKNOWN, final, note, cause="reply_lost")
     if final is not None:
-        return Verdict(recipient, _fate_of(final), final)
+        return Verdict(recipient, _fate_of(final), final, stage=Stage.DATA)
     if answers.data is not None and answers.data.code != 354:
-        return Verdict(recipient, _refusal_of(answers.data), answers.data)
+        return Verdict(recipient, _refusal_of(answers.data), answers.data, stage=Stage.DATA)
     return _without_an_answer(recipient, rcpt, answers, first=first)
 
 
