@@ -24,7 +24,7 @@ from postroom.smtp.envelope import Mail
 from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.habits import Habits
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
-from postroom.smtp.security import Credentials, Security
+from postroom.smtp.security import Credentials, Mechanism, Security
 from postroom.smtp.verdict import Verdict
 
 LETTER = b"Subject: hello\r\n\r\nhello\r\n"
@@ -54,7 +54,8 @@ class Script:
     def session(self) -> Session:
         credentials = None
         if "login" in self.head:
-            credentials = Credentials(*self.head["login"][0].split())
+            username, password, *asked = self.head["login"][0].split()
+            credentials = Credentials(username, password, Mechanism(asked[0]) if asked else None)
         security = Security(self.one("security", "opportunistic"))
         habits = Habits(**dict.fromkeys(self.head.get("known", []), True))
         clear_text = "clear text" in self.head
