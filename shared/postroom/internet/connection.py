@@ -21,7 +21,8 @@ from postroom.delivery.attempt import TlsFacts
 from postroom.internet.deadlines import Deadlines
 from postroom.internet.ear import Ear, listening
 from postroom.internet.exchange import Exchange
-from postroom.smtp.commands import SLICE, AuthStep, Command, Content, Ehlo, Greeting, Helo, StartTls
+from postroom.smtp.authentication import AuthStep
+from postroom.smtp.commands import SLICE, Command, Content, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.flight import Flight, Heard, Lost
 from postroom.smtp.reply import Reply, decoded
 from postroom.smtp.security import Security

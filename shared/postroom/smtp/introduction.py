@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from postroom.smtp.commands import (
-    AuthAnswer,
-    AuthCancel,
-    AuthLogin,
-    AuthPlain,
-    AuthXoauth2,
-    Command,
-    Ehlo,
-    Greeting,
-    Helo,
-    StartTls,
-)
+from postroom.smtp.authentication import REFUSALS, AuthCancel, chosen, steps
+from postroom.smtp.commands import Command, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.reply import Capabilities, Reply
-from postroom.smtp.security import Credentials, Mechanism, Security
-
-# RFC 4954 §6, and 538 of the RFC that it replaced.
-_REFUSALS = {
-    421: "The relay said goodbye when we authenticated",
-    432: "The relay wants this user's password changed first",
-    454: "The relay can't check our credentials for now",
-    534: "The relay wants a stronger mechanism",
-    538: "The relay wants more encryption before we authenticate",
-}
+from postroom.smtp.security import Credentials, Security
 
 
 @dataclass(slots=True)
@@ -95,42 +76,23 @@ class Introduction:
 
     def _authenticate(self, credentials: Credentials) -> Generator[Flight, Heard, Failure | None]:
         """One mechanism, once: a relay counts refusals, and locks out whoever tries the next."""
-        mechanism = self._mechanism(credentials)
+        mechanism = chosen(credentials, self.can.auth)
         if mechanism is None:
             wanted = credentials.mechanism.upper() if credentials.mechanism else "PLAIN or LOGIN"
             offered = ", ".join(sorted(self.can.auth)) or "none"
             return Failure(f"The relay doesn't offer AUTH {wanted} (offered: {offered})", cause="auth")
-        answer = yield from self._show(credentials, mechanism)
+        for step in steps(credentials, mechanism):
+            answer = yield from self._ask(step)
+            if isinstance(answer, Lost) or not answer.intermediate:
+                break
         if isinstance(answer, Reply) and answer.intermediate:
             answer = yield from self._ask(AuthCancel())  # it wants more than this mechanism has
         if isinstance(answer, Lost):
             return Failure(f"The session ended at AUTH: {answer.why}")
         if answer.positive:
             return None
-        note = _REFUSALS.get(answer.code, "The relay refused our credentials")
+        note = REFUSALS.get(answer.code, "The relay refused our credentials")
         return Failure(f"{note} (AUTH {mechanism.upper()})", answer, "auth")
-
-    def _mechanism(self, credentials: Credentials) -> Mechanism | None:
-        """What was asked for, else the first that the relay offers; a token is only shown where it was asked for."""
-        wanted = (credentials.mechanism,) if credentials.mechanism else (Mechanism.PLAIN, Mechanism.LOGIN)
-        return next((each for each in wanted if each.upper() in self.can.auth), None)
-
-    def _show(self, credentials: Credentials, mechanism: Mechanism) -> Generator[Flight, Heard, Reply | Lost]:
-        """The answer to the last step, or to the first that wasn't met with a 334."""
-        username, password = credentials.username, credentials.password
-        steps: tuple[Command, ...]
-        match mechanism:
-            case Mechanism.PLAIN:
-                steps = (AuthPlain(username, password),)
-            case Mechanism.LOGIN:
-                steps = (AuthLogin(), AuthAnswer(username), AuthAnswer(password))
-            case Mechanism.XOAUTH2:
-                steps = (AuthXoauth2(username, password), AuthAnswer(""))  # a 334 tells why not, and wants an answer
-        for step in steps:
-            answer = yield from self._ask(step)
-            if isinstance(answer, Lost) or not answer.intermediate:
-                break
-        return answer
 
     def _ask(self, command: Command) -> Generator[Flight, Heard, Reply | Lost]:
         heard = yield (command,)
