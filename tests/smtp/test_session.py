@@ -9,18 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.smtp.commands import (
-    AuthAnswer,
-    AuthPlain,
-    AuthStep,
-    AuthXoauth2,
-    Bdat,
-    Content,
-    Ehlo,
-    MailFrom,
-    RcptTo,
-    UnsafeCommand,
-)
+from postroom.smtp.authentication import AuthAnswer, AuthPlain, AuthStep, AuthXoauth2
+from postroom.smtp.commands import Bdat, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
 from postroom.smtp.dialogue import Session
 from postroom.smtp.envelope import Mail
 from postroom.smtp.flight import Failure, Flight, Heard, Lost

@@ -123,6 +123,13 @@ class Routes:
                 return route
         raise NoRoute(f"there is no route named {name!r}")
 
+    def _relay_alone(self, route: Route) -> Relay | None:
+        """The route's relay, where nothing that may take its place goes to a domain's own servers."""
+        each = route
+        while each.relay is not None and each.fallback is not None:
+            each = self.named(each.fallback)
+        return route.relay if each.relay is not None else None
+
     def group(self, domains: Iterable[str], name: str | None = None) -> dict[tuple[str, str], tuple[Route, list[int]]]:
         """Positions of `domains` by next hop, in the order of first appearance; raises `NoRoute`.
 
@@ -133,7 +140,8 @@ class Routes:
         for position, domain in enumerate(domains):
             route = self.named(name) if name else self.for_domain(domain)
             undecided = name is None and bool(self.by_servers(route, domain))
-            destination = domain if route.relay is None or undecided else route.relay.destination
+            relay = None if undecided else self._relay_alone(route)
+            destination = relay.destination if relay else domain
             groups.setdefault((route.name, destination), (route, []))[1].append(position)
         return groups
 

@@ -37,20 +37,6 @@ SHORTEST_SECRET = 4
 """Characters; to leave out what is shorter would leave nothing of a reply's words."""
 
 
-async def dial(address: str, port: int, seconds: float) -> socket.socket:
-    """A connected socket to a vetted address. Raises OSError or TimeoutError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
 class Connection:
     """Says flights to one server and keeps the transcript of what was said."""
 

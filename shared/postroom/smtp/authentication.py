@@ -20,7 +20,7 @@ REFUSALS = {
 
 
 def chosen(credentials: Credentials, offered: Container[str]) -> Mechanism | None:
-    """The mechanism that was asked for, else the first that is offered; a token is only shown where it was asked for."""
+    """The mechanism that was asked for, else the first that is offered; a token is never shown as a password."""
     wanted = (credentials.mechanism,) if credentials.mechanism else (Mechanism.PLAIN, Mechanism.LOGIN)
     return next((each for each in wanted if each.upper() in offered), None)
 
