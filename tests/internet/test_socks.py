@@ -15,9 +15,9 @@ from postroom.ports import Carried
 from postroom.smtp.security import Credentials, Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
+from tests.doubles.socks import IPV4_BOUND, IPV6_BOUND, NAME_BOUND, Rude, Socks
 from tests.internet.carrying import lines, mail, wire_with
 from tests.internet.peer import polite, serving
-from tests.internet.proxy import IPV4_BOUND, IPV6_BOUND, NAME_BOUND, Rude, Socks
 
 ALICE = Credentials("alice", "open sesame")
 
