@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from postroom.delivery.routes_file import RoutesError, parse_routes
 from postroom.delivery.routing import Approach, Proxy, Relay, Route
 from postroom.smtp.security import Credentials, Mechanism, Security
+
+README = Path(__file__).parents[2] / "README.md"
 
 EVERYTHING = """
 [[route]]
@@ -158,6 +161,14 @@ def test_a_table_that_cant_be_used_says_why(text: str, problem: str) -> None:
 )
 def test_a_table_that_looks_odd_and_is_right_is_taken(text: str) -> None:
     assert parse_routes(text, {}).table
+
+
+def test_the_table_in_the_readme_is_one() -> None:
+    (table,) = (
+        each for each in re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL) if "route" in each
+    )
+    names = [route.name for route in parse_routes(table, {"RELAY_PASSWORD": "x", "PROXY_PASSWORD": "x"}).table]
+    assert names == ["partner", "google", "mx", "tunnel"]
 
 
 def test_a_loop_of_fallbacks_is_told_at_each_of_its_routes() -> None:

@@ -64,6 +64,11 @@ class Route:
     approach: Approach = Approach()
     fallback: str | None = None  # the route that takes over where no server of this one can be reached
 
+    @property
+    def carries(self) -> str:
+        """What it carries, as it is told to people."""
+        return self.match if self.mx is None else f"{self.match} at {self.mx}"
+
     def takes(self, domain: str) -> bool:
         return fnmatchcase(domain, self.match)
 
