@@ -114,6 +114,17 @@ def test_a_refusal_is_our_trouble_and_no_other_mechanism_is_tried(
     assert sum("AUTH" in line for line in lines(carried) if line.startswith("C: ")) == 1
 
 
+@pytest.mark.parametrize("replies", [("421 4.3.2 bye",), ("334 VXNlcm5hbWU6", "421 4.3.2 bye")])
+def test_a_goodbye_is_no_word_on_our_credentials(
+    wire: SmtpWire, context: ssl.SSLContext, replies: tuple[str, ...]
+) -> None:
+    relay = Relay(context, "AUTH LOGIN", *replies)
+    with serving(relay) as port:
+        (carried,) = carry(wire, port, iter([mail()]), credentials=ALICE)
+    assert [(verdict.fate, verdict.cause) for verdict in carried.verdicts] == [(Fate.DEFERRED, "turned_away")]
+    assert len(relay.said) == len(replies)
+
+
 @pytest.mark.parametrize(
     ("credentials", "offer"), [(ALICE, "AUTH PLAIN"), (ALICE, "AUTH LOGIN"), (BEARER, "AUTH XOAUTH2")], ids=str
 )

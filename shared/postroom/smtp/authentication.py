@@ -11,7 +11,6 @@ from postroom.smtp.security import Credentials, Mechanism
 
 # RFC 4954 §6, and 538 of the RFC that it replaced.
 REFUSALS = {
-    421: "The relay said goodbye when we authenticated",
     432: "The relay wants this user's password changed first",
     454: "The relay can't check our credentials for now",
     534: "The relay wants a stronger mechanism",

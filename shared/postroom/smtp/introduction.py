@@ -91,6 +91,8 @@ class Introduction:
             return Failure(f"The session ended at AUTH: {answer.why}")
         if answer.positive:
             return None
+        if answer.code == 421:
+            return Failure("The relay said goodbye when we authenticated", answer, "turned_away")
         note = REFUSALS.get(answer.code, "The relay refused our credentials")
         return Failure(f"{note} (AUTH {mechanism.upper()})", answer, "auth")
 
