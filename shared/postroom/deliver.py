@@ -15,11 +15,12 @@ from postroom.claims import Claimed, Claims, Early, Live, Over
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Franking, Lease, Parcel
 from postroom.delivery.retry import RetryPolicy
-from postroom.delivery.routing import Target
+from postroom.delivery.routing import Route, Target
 from postroom.delivery.settlement import Settlement, outcome_of
 from postroom.delivery.status import Outcome
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
+from postroom.destination import Elsewhere
 from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
 from postroom.ports import Carried, Found, Schedule, Unavailable, Wire
@@ -45,7 +46,7 @@ class Deliver:
 
     claims: Claims
     schedule: Schedule
-    destination: Callable[[DeliveryTask], Target | Verdict]
+    destination: Callable[[DeliveryTask], Target | Verdict | Elsewhere]
     wire: Wire
     policy: RetryPolicy
     signing: Callable[[str], tuple[SigningKey, ...]]  # the keys of a From domain
@@ -64,7 +65,8 @@ class Deliver:
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
-        target = self.destination(task)
+        found = self.destination(task)
+        elsewhere, target = (found.route, found.here) if isinstance(found, Elsewhere) else (None, found)
         opened: dict[int, _Opened] = {}
         # A home that fails in the middle must not tear down a session whose letters are on their way.
         trouble: list[Unavailable] = []
@@ -72,7 +74,7 @@ class Deliver:
         def mails() -> Iterator[Mail]:
             while not trouble and self.monotonic() < no_more and (ref := next(refs, None)) is not None:
                 try:
-                    mail = self._open(task, ref, opened)
+                    mail = self._open(task, ref, opened, elsewhere)
                 except Unavailable as error:
                     trouble.append(error)
                     return
@@ -109,7 +111,9 @@ class Deliver:
 
     # Claiming.
 
-    def _open(self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
+    def _open(
+        self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened], elsewhere: Route | None
+    ) -> Mail | None:
         """The parcel's letter, claimed and ready to go, or None where there is nothing to carry."""
         letters: list[Outgoing] = []
 
@@ -129,6 +133,11 @@ class Deliver:
                 ending = self._ending(ours)
                 if ending is not None:
                     self._record(ending, None)
+                    return None
+                if elsewhere is not None and submission.route is None:
+                    # It goes on in the queue of the route that takes it. A letter that names its route stays there.
+                    back = self._settlement(ours).put_back(parcel)
+                    self._record(replace(back, route=elsewhere.name, queue=elsewhere.queue), None)
                     return None
                 if outgoing.trouble is not None:
                     self._give_back(ours, outgoing.trouble, lost=outgoing.letter is None)
@@ -191,6 +200,7 @@ class Deliver:
             parcel,
             replace(
                 attempt,
+                route=carried.route or attempt.route,
                 mx=carried.mx,
                 address=carried.address,
                 tls=carried.tls,

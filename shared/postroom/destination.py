@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order
+from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order, preferred
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import MxFound, NoAnswer, NoDomain, NullMx, Resolver
 from postroom.smtp.verdict import Fate, Verdict
 
 MOST_HOSTS = 5  # of a domain's exchangers that one attempt asks
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another route takes the task's letters, now that it is known where they go; those that name a route stay."""
+
+    route: Route
+    here: Target | Verdict  # for those that stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +31,36 @@ class Destinations:
     smtp_port: int = 25
     us: frozenset[str] = frozenset()  # our own names, in lower case
 
-    def __call__(self, task: DeliveryTask) -> Target | Verdict:
+    def __call__(self, task: DeliveryTask) -> Target | Verdict | Elsewhere:
         """Where the session may go, or the verdict on everybody where there is nowhere to go."""
         try:
             route = self.routes.named(task.route)
         except NoRoute as error:
             return Verdict("", Fate.DEFERRED, note=f"The routes table has changed: {error}", cause="no_route")
+        here = self._here(route, task.destination)
+        candidates = self.routes.by_servers(route, task.destination) if _is_domain(task.destination) else ()
+        servers = self._servers(task.destination) if candidates else ()
+        taking = next((each for each in candidates if each.takes_servers(servers)), None)
+        return here if taking is None else Elsewhere(taking, here)
+
+    def _servers(self, domain: str) -> tuple[str, ...]:
+        """The servers that a domain prefers; none where DNS knows of none."""
+        found = self.resolver.exchangers(domain)
+        return preferred(found.exchangers) if isinstance(found, MxFound) else ()
+
+    def _here(self, route: Route, destination: str) -> Target | Verdict:
+        """The route's own target, with those that take its place where none of its servers can be reached."""
+        here = self._alone(route, destination)
+        if route.fallback is None:
+            return here
+        fallback = self._here(self.routes.named(route.fallback), destination)
+        if isinstance(fallback, Verdict):
+            return here
+        if isinstance(here, Target):
+            return replace(here, fallback=fallback)
+        return fallback if here.cause == "dns" else here  # that a server can't be found is no word of anybody's
+
+    def _alone(self, route: Route, destination: str) -> Target | Verdict:
         if route.relay is not None:
             return Target(
                 route=route.name,
@@ -37,8 +69,14 @@ class Destinations:
                 implicit_tls=route.relay.implicit_tls,
                 credentials=route.relay.credentials,
                 depth=route.depth,
+                approach=route.approach,
             )
-        return self._exchangers(route, task.destination)
+        if not _is_domain(destination):
+            note = (
+                f"The routes table has changed: {route.name} led to the relay {destination}, which it doesn't any more"
+            )
+            return Verdict("", Fate.DEFERRED, note=note, cause="no_route")
+        return self._exchangers(route, destination)
 
     def _exchangers(self, route: Route, domain: str) -> Target | Verdict:
         match self.resolver.exchangers(domain):
@@ -54,6 +92,7 @@ class Destinations:
                     hosts=tuple(Host(host, self.smtp_port) for host in hosts),
                     security=route.security,
                     depth=route.depth,
+                    approach=route.approach,
                 )
             case NullMx():  # RFC 7505 §3 and §4.1
                 note = f"{domain} says by a null MX that it takes no mail"
@@ -68,3 +107,8 @@ def nearer_than_us(exchangers: Sequence[Exchanger], us: Collection[str]) -> list
     """Those that are preferred to ourselves: the others would hand the mail to us (RFC 5321 §5.1)."""
     ours = [each.preference for each in exchangers if each.host.lower() in us]
     return [each for each in exchangers if not ours or each.preference < min(ours)]
+
+
+def _is_domain(destination: str) -> bool:
+    """Whether it is a recipients' domain, and not a relay's host and port."""
+    return ":" not in destination

@@ -215,6 +215,7 @@ class Carried:
     """What became of one letter, and the part of the session that it saw."""
 
     verdicts: tuple[Verdict, ...]
+    route: str | None = None  # the name of the one that carried it, where it isn't the parcel's own
     transcript: tuple[Line, ...] = ()
     mx: str | None = None
     address: str | None = None

@@ -11,7 +11,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from postroom.delivery.routing import Routes, parse_routes
+from postroom.delivery.routes_file import parse_routes
+from postroom.delivery.routing import Routes
+from postroom.smtp.spelling import phases, positive
 from postroom.smtp.timeouts import Timeouts
 
 Network = IPv4Network | IPv6Network
@@ -34,24 +36,6 @@ class Setting:
 
 
 SHORTEST_KEY = 16
-SHORTEST = timedelta(milliseconds=100)  # nothing that postroom waits for is sooner
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def duration(text: str) -> timedelta:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", text.strip())
-    if not match:
-        raise ValueError(f"{text!r} is not a duration such as 90s, 5m, 2h or 3d")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-
-
-def positive(text: str) -> timedelta:
-    """A duration that isn't nothing."""
-    read = duration(text)
-    if read < SHORTEST:
-        raise ValueError(f"{text!r} is too short: it must be {SHORTEST / timedelta(milliseconds=1):.0f}ms at least")
-    return read
 
 
 def durations(text: str) -> tuple[timedelta, ...]:
@@ -59,11 +43,7 @@ def durations(text: str) -> tuple[timedelta, ...]:
 
 
 def timeouts(text: str) -> Timeouts:
-    parts = dict(part.strip().partition("=")[::2] for part in text.split(","))
-    known = {"connect", "greeting", "command", "data", "final"}
-    if set(parts) - known:
-        raise ValueError(f"{', '.join(sorted(set(parts) - known))}: the phases are {', '.join(sorted(known))}")
-    return Timeouts(**{phase: positive(value).total_seconds() for phase, value in parts.items()})
+    return Timeouts(**dict(phases(text)))
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -113,20 +93,16 @@ def networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
-def host_name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f.:IPv]+\]", text):
-        raise ValueError(f"{text!r} is not a host name or an address literal")
-    return text
-
-
 def routes(text: str) -> Routes:
     """A file of that name, or else the table itself."""
-    inline = "[[" in text
+    if "[[" in text:
+        return parse_routes(text, os.environ)
     try:
-        table = text if inline else Path(text).read_text("utf-8")
-    except OSError as error:
-        raise ValueError(f"the routes file {text} can't be read: {error.strerror}") from error
-    return parse_routes(table, os.environ)
+        table = Path(text).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"the routes file {text} can't be read: {why}") from error
+    return parse_routes(table, os.environ, file=text)
 
 
 def url(text: str) -> str:

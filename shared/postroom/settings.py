@@ -23,15 +23,12 @@ from postroom.setting import (
     Setting,
     address,
     certificates,
-    duration,
     durations,
-    host_name,
     in_url,
     key,
     networks,
     one_of,
     port,
-    positive,
     resolvers,
     routes,
     some,
@@ -39,6 +36,7 @@ from postroom.setting import (
     url,
     yes_or_no,
 )
+from postroom.smtp.spelling import duration, host_name, positive
 from postroom.smtp.timeouts import Timeouts
 
 T = TypeVar("T")

@@ -25,8 +25,8 @@ def mail(*recipients: str, octets: bytes = LETTER) -> Mail:
     return Mail("alice@example.org", recipients or ("bob@example.net",), octets)
 
 
-def wire_with(timeouts: Timeouts, roots: str | None = None) -> SmtpWire:
-    guard = Guard([ip_network("127.0.0.0/8")])
+def wire_with(timeouts: Timeouts, roots: str | None = None, allow: str = "127.0.0.0/8") -> SmtpWire:
+    guard = Guard([ip_network(each) for each in allow.split(",")])
     reach = Reach(helo="client.example.org", timeouts=timeouts, resolver=DnsResolver(), guard=guard, ca_file=roots)
     return SmtpWire(reach, Background())
 

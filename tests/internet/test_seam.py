@@ -22,7 +22,7 @@ def test_its_version_is_one_whose_handshake_is_mended() -> None:
     assert (5, 1, 3) <= tuple(map(int, version("aiosmtplib").split(".")[:3])) < (6,)
 
 
-@pytest.mark.parametrize("name", ["connect", "ehlo", "helo", "starttls", "auth_plain"])
+@pytest.mark.parametrize("name", ["connect", "ehlo", "helo", "starttls", "execute_command"])
 def test_each_step_of_the_handshake_is_a_public_call_with_a_timeout(name: str) -> None:
     assert "timeout" in inspect.signature(getattr(aiosmtplib.SMTP, name)).parameters
 

@@ -7,17 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from threading import Event, Lock
 
 import pytest
 
-from postroom.delivery.routing import Host, Target
+from postroom.delivery.routing import Approach, Host, Proxy, Target
 from postroom.internet import pool
 from postroom.internet.wire import SmtpWire
 from postroom.ports import Carried
 from postroom.smtp.envelope import Mail
-from postroom.smtp.security import Security
+from postroom.smtp.security import Credentials, Mechanism, Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
 from tests.internet.carrying import carry, lines, mail, wire_with
@@ -184,6 +184,50 @@ def test_a_letter_that_asks_for_more_gets_a_session_of_its_own(slow: SmtpWire) -
     assert len(carried) == len(fates)
     assert sorted(each.verdicts[0].fate for each in carried) == ["accepted", "accepted", "deferred"]
     assert sum(any(line.startswith(b"BDAT") for line in said) for said in register.sessions) == 2
+
+
+TARGET = Target(route="r", hosts=(Host("127.0.0.1", 25),), security=Security.OPPORTUNISTIC)
+ALICE = Credentials("alice", "secret")
+OTHER_WAYS: dict[str, Target] = {
+    "hosts": replace(TARGET, hosts=(Host("127.0.0.1", 2525),)),
+    "security": replace(TARGET, security=Security.REQUIRE),
+    "implicit_tls": replace(TARGET, implicit_tls=True),
+    "credentials": replace(TARGET, credentials=ALICE),
+    "mechanism": replace(TARGET, credentials=replace(ALICE, mechanism=Mechanism.LOGIN)),
+    "helo": replace(TARGET, approach=Approach(helo="out-2.example.org")),
+    "source": replace(TARGET, approach=Approach(source="127.0.0.2")),
+    "proxy": replace(TARGET, approach=Approach(proxy=Proxy("proxy.example.org", 1080))),
+    "proxy's user": replace(TARGET, approach=Approach(proxy=Proxy("proxy.example.org", 1080, ALICE))),
+    "letters": replace(TARGET, approach=Approach(letters=5)),
+    "timeouts": replace(TARGET, approach=Approach(timeouts=(("final", 5.0),))),
+}
+
+
+def test_what_changes_how_one_gets_there_is_part_of_the_way() -> None:
+    ways = [pool.way(target, Security.OPPORTUNISTIC) for target in (TARGET, *OTHER_WAYS.values())]
+    assert len(set(ways)) == len(ways)
+    # Whoever adds a field decides about it: these alone change nothing of how one gets there.
+    no_part = {"route", "depth", "fallback"}
+    assert {each.name for each in (*fields(Target), *fields(Approach))} - no_part - {"approach"} <= set(OTHER_WAYS)
+    same = replace(TARGET, route="s", depth=3, fallback=TARGET)
+    assert pool.way(same, Security.OPPORTUNISTIC) == ways[0]
+
+
+def told(wire: SmtpWire, target: Target) -> list[Carried]:
+    carried: list[Carried] = []
+    wire.converse(target, iter([mail()]), time.monotonic() + 10, _never_marked, lambda _, each: carried.append(each))
+    return carried
+
+
+@pytest.mark.parametrize("helo", [None, "client.example.org"])
+def test_routes_share_sessions_only_where_they_get_there_alike(slow: SmtpWire, helo: str | None) -> None:
+    register = Register()
+    with serving(register.serve) as port, somebody_under_way(slow):
+        for route, approach in (("one", Approach()), ("two", Approach(helo=helo))):
+            target = replace(TARGET, route=route, hosts=(Host("localhost", port),), approach=approach)
+            settled = told(slow, target)
+            assert [each.route for each in settled] == [route], "it is told by whose letter it was"
+    assert len(register.sessions) == (1 if helo is None else 2)
 
 
 def test_a_server_that_takes_three_letters_a_session_gets_them_in_several(wire: SmtpWire) -> None:

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.doubles.names import names
+from tests.doubles.socks import Socks
+from tests.internet.peer import serving
 from tests.journeys.deployments import CHOSEN, HOMES, Home
 from tests.journeys.destination import Destination
 from tests.journeys.office import Office
 from tests.journeys.trouble import TROUBLES, says
+from tests.journeys.ways import LOGIN, ZONE, ways
 
 
 @pytest.fixture(scope="package")
@@ -20,14 +24,20 @@ def destination() -> Iterator[Destination]:
 
 
 @pytest.fixture(autouse=True)
-def _forgetful(destination: Destination) -> None:
+def _forgetful(destination: Destination, proxy: Socks) -> None:
     """The same story is told in every home, by the same names."""
     destination.forget()
+    proxy.asked.clear()
 
 
 @pytest.fixture(scope="package")
-def routes(destination: Destination) -> Iterator[str]:
-    """The good server for every domain but for those of `TROUBLES`, which have servers of their own."""
+def proxy() -> Socks:
+    return Socks(login=LOGIN)
+
+
+@pytest.fixture(scope="package")
+def routes(destination: Destination, proxy: Socks) -> Iterator[str]:
+    """The good server for every domain but for those of `TROUBLES`, which have their own, and those of `ways`."""
     with ExitStack() as stack:
         hosts = {
             name: f"127.0.0.1:{stack.enter_context(says(trouble.greeting))}" if trouble.greeting is not None else name
@@ -35,7 +45,7 @@ def routes(destination: Destination) -> Iterator[str]:
         }
         hosts |= {name: trouble.host for name, trouble in TROUBLES.items() if trouble.host is not None}
         hosts["*"] = f"127.0.0.1:{destination.port}"
-        yield "".join(
+        yield ways(stack.enter_context(serving(proxy))) + "".join(
             f'[[route]]\nname = "{name if name != "*" else "here"}"\nmatch = "{name}"\nvia = "smtp://{host}"\n'
             for name, host in hosts.items()
         )
@@ -52,12 +62,14 @@ def office(
     home: Home, destination: Destination, routes: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Office]:
     """One house for all stories that don't need settings of their own."""
-    with home() as place:
+    with home() as place, names(ZONE) as resolver:
         house = Office(
             tmp_path_factory.mktemp("office"),
             destination.port,
             place,
             POSTROOM_ROUTES=routes,
+            POSTROOM_RESOLVERS=resolver,
+            POSTROOM_SMTP_PORT=str(destination.port),
             POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
             POSTROOM_VERIFIED_SENDERS="required",
         )

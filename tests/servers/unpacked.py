@@ -18,6 +18,7 @@ POSTFIX_COMMANDS = _SBIN  # command_directory, with postconf(1) and postqueue(1)
 SMTP_SINK = _SBIN / "smtp-sink"  # started by root, it wants -u USER
 SMTP_SOURCE = _SBIN / "smtp-source"
 UNBOUND = _SBIN / "unbound"
+MICROSOCKS = _DEBIAN / "usr" / "bin" / "microsocks"
 HARAKA = FOLDER / "haraka" / "node_modules" / "Haraka"
 
 

@@ -1,10 +1,12 @@
 """Plays a dialogue script: what the client must say (C:), what the server answers (S:), what follows from it (=).
 
+login: USER PASSWORD   credentials, and which mechanism alone will do, if one is named
 letters: N             so many letters; `depth: N` lets as many share a flight, `idle: N` is the silence before the 2nd
 S: (and more) REPLY    a reply behind the last one that was asked for, in the same breath
 S: (closes)            the connection ends; `(closes with our words unsent)` before the kernel took all
 S: (says nothing)      the timeout of the phase runs out
 S: (TLS fails)         in place of the handshake
+C: (nothing)           an empty line
 C: (letter)            the octets of the letter, and the final dot
 = failed CAUSE         the session came to nothing before any letter
 = ADDRESS FATE [CAUSE or ENHANCED CODE or REPLY CODE ...]
@@ -24,7 +26,7 @@ from postroom.smtp.envelope import Mail
 from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.habits import Habits
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
-from postroom.smtp.security import Credentials, Security
+from postroom.smtp.security import Credentials, Mechanism, Security
 from postroom.smtp.verdict import Verdict
 
 LETTER = b"Subject: hello\r\n\r\nhello\r\n"
@@ -54,7 +56,8 @@ class Script:
     def session(self) -> Session:
         credentials = None
         if "login" in self.head:
-            credentials = Credentials(*self.head["login"][0].split())
+            username, password, *asked = self.head["login"][0].split()
+            credentials = Credentials(username, password, Mechanism(asked[0]) if asked else None)
         security = Security(self.one("security", "opportunistic"))
         habits = Habits(**dict.fromkeys(self.head.get("known", []), True))
         clear_text = "clear text" in self.head
@@ -160,12 +163,12 @@ def _said(command: Command) -> str:
         return f"BDAT {len(command.octets)} LAST (letter)"
     if isinstance(command, Content):
         return "(letter)"
-    return "." if isinstance(command, NoContent) else command.line()
+    return "." if isinstance(command, NoContent) else command.line() or "(nothing)"
 
 
 def _failure_line(failure: Failure) -> str:
     code = f" {failure.reply.code}" if failure.reply else ""
-    return f"= failed {failure.cause}{code}"
+    return f"= failed {failure.cause}{code} {failure.note}"
 
 
 def _verdict_line(verdict: Verdict) -> str:

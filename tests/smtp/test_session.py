@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.smtp.commands import AuthPlain, Bdat, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
+from postroom.smtp.authentication import AuthAnswer, AuthPlain, AuthStep, AuthXoauth2
+from postroom.smtp.commands import Bdat, Content, Ehlo, MailFrom, RcptTo, UnsafeCommand
 from postroom.smtp.dialogue import Session
 from postroom.smtp.envelope import Mail
 from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.reply import Capabilities, Reply
-from postroom.smtp.security import Credentials, Security
+from postroom.smtp.security import Credentials, Mechanism, Security
 from postroom.smtp.verdict import Fate, Verdict
 
 RECIPIENTS = ("bob@example.net", "carol@example.net", "dave@example.net")
@@ -115,11 +116,13 @@ def test_nobody_in_a_flight_of_several_letters_gets_a_better_verdict_than_was_he
 
 @given(st.data())
 def test_an_introduction_ends_whatever_the_server_says(data: st.DataObject) -> None:
-    session = Session("client.example.org", credentials=Credentials("alice", "secret"))
+    mechanism = data.draw(st.sampled_from([None, *Mechanism]))
+    session = Session("client.example.org", credentials=Credentials("alice", "secret", mechanism))
     server = Wayward(data)
     failure: Failure | None = server.drive(session.introduce())
-    said = [type(command) for command, _ in server.said]
-    assert AuthPlain not in said or session.encrypted
+    steps = [command for command, _ in server.said if isinstance(command, AuthStep)]
+    assert not steps or session.encrypted
+    assert sum(command.line().startswith("AUTH ") for command in steps) <= 1
     assert failure is None or failure.note
 
 
@@ -159,9 +162,17 @@ def test_what_is_no_path_does_not(path: str) -> None:
 
 
 def test_credentials_are_in_no_repr_and_no_transcript() -> None:
-    command = AuthPlain("alice", "open sesame")
-    assert "sesame" not in repr(command) + command.shown()
+    for command in (AuthPlain("alice", "open sesame"), AuthXoauth2("alice", "open sesame"), AuthAnswer("open sesame")):
+        told = repr(command) + command.shown()
+        assert not any(secret in told for secret in command.secrets())
+        assert command.spoken() == (command.encode(), command.shown())
     assert "sesame" not in repr(Credentials("alice", "open sesame"))
+
+
+@pytest.mark.parametrize("command", [AuthPlain("alice\0bob", "x"), AuthXoauth2("alice", "x\1auth=y")])
+def test_no_password_can_become_more_than_one(command: AuthStep) -> None:
+    with pytest.raises(UnsafeCommand):
+        command.encode()
 
 
 def test_no_transaction_has_more_recipients_than_every_server_takes() -> None:

@@ -9,7 +9,8 @@ import pytest
 from postroom.accept import IdempotencyConflict, SubmitRequest, UnverifiedSender, deployment_secret
 from postroom.account.domain import SendingDomain
 from postroom.clouds.local.submissions import LocalSubmissions
-from postroom.delivery.routing import NoRoute, parse_routes
+from postroom.delivery.routes_file import parse_routes
+from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter

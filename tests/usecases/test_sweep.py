@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from postroom.delivery.routing import parse_routes
+from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask

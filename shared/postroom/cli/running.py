@@ -47,7 +47,7 @@ def serve(variables: Variables) -> None:
         supervisor.start()
         supervisor.wait_until_ready(host, port)
         if not supervisor.stopping:
-            routes = ", ".join(f"{route.match} by {route.name}" for route in settings.routes.table)
+            routes = ", ".join(f"{route.carries} by {route.name}" for route in settings.routes.table)
             click.echo(f"postroom answers on http://{in_url(host)}:{port} as {settings.helo}, data in {settings.data}")
             click.echo(f"postroom carries {routes}; senders: {settings.verified_senders}")
         while not supervisor.stopping:

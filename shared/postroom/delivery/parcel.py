@@ -45,7 +45,7 @@ class Parcel:
     submission: SubmissionId
     number: int
     route: str  # the name of the route that carries it
-    destination: str  # the recipients' domain on an `mx` route, else the relay's host and port
+    destination: str  # a domain: all its recipients'; or the host and port of a relay that takes every domain's
     queue: str  # the route's traffic class
     recipients: tuple[Recipient, ...]
     claim: int = 0

@@ -1,26 +1,17 @@
 """Which way a recipient's mail goes: the routes table, and the recipients of a letter grouped by next hop.
 
-A route matches recipient domains by a glob; the first match wins. `mx` goes straight to the domain's own
-servers (RFC 5321 §5.1), a relay takes everything that its route matches.
+A route matches recipient domains by a glob, or the names of the servers that a domain's mail goes to; the first
+match wins. `mx` goes straight to the domain's own servers (RFC 5321 §5.1), a relay takes everything that its route
+matches.
 """
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from postroom.smtp.security import Credentials, Security
-
-RELAY_PORTS = {"smtp": 587, "smtps": 465}
-
-
-class RoutesError(ValueError):
-    """The routes table can't be used; the text names every problem found."""
 
 
 class NoRoute(ValueError):
@@ -39,19 +30,51 @@ class Relay:
         return f"{self.host}:{self.port}"
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A SOCKS5 server that connects for us, with a user's name and password where it wants them (RFC 1928, 1929)."""
+
+    host: str
+    port: int
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approach:
+    """How the sessions of a route are gone about. Where two differ in any of it, they share no session."""
+
+    helo: str | None = None  # what we call ourselves; None: as everywhere
+    source: str | None = None  # the address of ours that we dial from; None: the system chooses
+    proxy: Proxy | None = None
+    letters: int | None = None  # of one session at most, below the session's own limit
+    timeouts: tuple[tuple[str, float], ...] = ()  # seconds by phase, in place of what is set for all routes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     name: str
-    match: str = "*"
+    match: str = "*"  # recipients' domains
+    mx: str | None = None  # and where their mail goes: the names of a domain's preferred servers
     relay: Relay | None = None  # None: the domain's own servers
     security: Security = Security.OPPORTUNISTIC
     queue: str = "default"
     sessions: int | None = None  # of its queue at once; None: as many as the workers can carry
     rate: float | None = None  # tasks a second of its queue; None: no limit
     depth: int = 1  # letters that may be in one flight, once a session has carried one
+    approach: Approach = Approach()
+    fallback: str | None = None  # the route that takes over where no server of this one can be reached
 
-    def destination(self, domain: str) -> str:
-        return self.relay.destination if self.relay else domain
+    @property
+    def carries(self) -> str:
+        """What it carries, as it is told to people."""
+        return self.match if self.mx is None else f"{self.match} at {self.mx}"
+
+    def takes(self, domain: str) -> bool:
+        return fnmatchcase(domain, self.match)
+
+    def takes_servers(self, hosts: Sequence[str]) -> bool:
+        """Whether mail that goes to `hosts`, a domain's preferred servers, is this route's."""
+        return self.mx is not None and bool(hosts) and all(fnmatchcase(host.lower(), self.mx) for host in hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,8 @@ class Target:
     implicit_tls: bool = False
     credentials: Credentials | None = None
     depth: int = 1  # letters that may be in one flight
+    approach: Approach = Approach()
+    fallback: Target | None = None  # where letters go that none of the hosts has heard of, when none can be reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +110,16 @@ class Routes:
     table: tuple[Route, ...]
 
     def for_domain(self, domain: str) -> Route:
-        """The first route that matches `domain`, an A-label in lower case; raises `NoRoute`."""
+        """The first route that takes `domain`, an A-label in lower case, by its name alone; raises `NoRoute`."""
         for route in self.table:
-            if fnmatchcase(domain, route.match):
+            if route.mx is None and route.takes(domain):
                 return route
         raise NoRoute(f"no route carries mail for {domain}")
+
+    def by_servers(self, route: Route, domain: str) -> tuple[Route, ...]:
+        """The routes in front of `route` that would take the mail of `domain` if it went to the right servers."""
+        before = self.table[: self.table.index(route)]
+        return tuple(each for each in before if each.mx is not None and each.takes(domain))
 
     def named(self, name: str) -> Route:
         """The route of that name; raises `NoRoute`."""
@@ -98,20 +128,36 @@ class Routes:
                 return route
         raise NoRoute(f"there is no route named {name!r}")
 
+    def _relay_alone(self, route: Route) -> Relay | None:
+        """The route's relay, where nothing that may take its place goes to a domain's own servers."""
+        each = route
+        while each.relay is not None and each.fallback is not None:
+            each = self.named(each.fallback)
+        return route.relay if each.relay is not None else None
+
     def group(self, domains: Iterable[str], name: str | None = None) -> dict[tuple[str, str], tuple[Route, list[int]]]:
         """Positions of `domains` by next hop, in the order of first appearance; raises `NoRoute`.
 
-        The key is the route's name and the destination: what has the same key shares a session.
+        The key is the route's name and the destination: what has the same key shares a session. A domain stays by
+        itself also on a relay's route where its servers decide whether another route takes it.
         """
         groups: dict[tuple[str, str], tuple[Route, list[int]]] = {}
         for position, domain in enumerate(domains):
             route = self.named(name) if name else self.for_domain(domain)
-            key = (route.name, route.destination(domain))
-            groups.setdefault(key, (route, []))[1].append(position)
+            undecided = name is None and bool(self.by_servers(route, domain))
+            relay = None if undecided else self._relay_alone(route)
+            destination = relay.destination if relay else domain
+            groups.setdefault((route.name, destination), (route, []))[1].append(position)
         return groups
 
 
 MX_FOR_EVERYTHING = Routes((Route(name="mx"),))
+
+
+def preferred(exchangers: Sequence[Exchanger]) -> tuple[str, ...]:
+    """The hosts of the lowest preference: where a domain's mail goes (RFC 5321 §5.1)."""
+    lowest = min((each.preference for each in exchangers), default=0)
+    return tuple(each.host for each in exchangers if each.preference == lowest)
 
 
 def in_order(exchangers: Sequence[Exchanger], shuffle: Callable[[list[Exchanger]], None]) -> tuple[str, ...]:
@@ -119,96 +165,3 @@ def in_order(exchangers: Sequence[Exchanger], shuffle: Callable[[list[Exchanger]
     drawn = list(exchangers)
     shuffle(drawn)
     return tuple(dict.fromkeys(each.host for each in sorted(drawn, key=lambda each: each.preference)))
-
-
-# Reading the table.
-
-_KNOWN = {"name", "match", "via", "tls", "class", "sessions", "rate", "depth"}
-_NUMBERS = {"sessions", "rate", "depth"}
-DEEPEST = 4
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
-
-
-def parse_routes(text: str, variables: Mapping[str, str]) -> Routes:
-    """The routes table from its TOML text; `${NAME}` is looked up in `variables`. Raises `RoutesError`."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RoutesError(f"the routes table is not TOML: {error}") from error
-    entries = document.get("route")
-    if set(document) - {"route"} or not isinstance(entries, list) or not entries:
-        raise RoutesError("the routes table must hold [[route]] entries and nothing else")
-    problems: list[str] = []
-    table: list[Route] = []
-    for number, entry in enumerate(entries, 1):
-        try:
-            table.append(_route(entry, number, variables))
-        except ValueError as error:
-            problems.append(f"route {number}: {error}")
-    names = [route.name for route in table]
-    problems += [f"two routes are named {name!r}" for name in sorted({n for n in names if names.count(n) > 1})]
-    limits: dict[str, tuple[int | None, float | None]] = {}
-    for route in table:
-        if limits.setdefault(route.queue, (route.sessions, route.rate)) != (route.sessions, route.rate):
-            problems.append(f"routes of class {route.queue!r} differ in sessions or rate, which are the class's")
-    if problems:
-        raise RoutesError("; ".join(problems))
-    return Routes(tuple(table))
-
-
-def _route(entry: Mapping[str, Any], number: int, variables: Mapping[str, str]) -> Route:
-    unknown = sorted(set(entry) - _KNOWN)
-    if unknown:
-        raise ValueError(f"{', '.join(unknown)}: not a setting of a route (there are {', '.join(sorted(_KNOWN))})")
-    for key, value in entry.items():
-        if key not in _NUMBERS and not isinstance(value, str):
-            raise ValueError(f"{key} must be a string")
-    sessions, rate = entry.get("sessions"), entry.get("rate")
-    if sessions is not None and (type(sessions) is not int or sessions < 1):
-        raise ValueError("sessions must be a whole number, 1 or more")
-    if rate is not None and (type(rate) not in (int, float) or not 0 < rate < 1e6):
-        raise ValueError("rate must be a number of letters a second, more than 0")
-    depth = entry.get("depth", 1)
-    if type(depth) is not int or not 1 <= depth <= DEEPEST:
-        raise ValueError(f"depth must be a whole number, 1 to {DEEPEST}")
-    queue = entry.get("class", "default")
-    if not re.fullmatch(r"[a-z0-9-]{1,40}", queue):
-        raise ValueError("class must be 1 to 40 of a-z, 0-9 and -")
-    if queue == "dead":
-        raise ValueError("class can't be `dead`, which is the name of the dead letters' queue")
-    match = entry.get("match", "*").lower()
-    if not re.fullmatch(r"[a-z0-9.*?\[\]!_-]+", match):
-        raise ValueError("match must be a domain, or a pattern of domains such as *.example.net")
-    tls = entry.get("tls", "opportunistic")
-    if tls not in list(Security):
-        raise ValueError(f"tls must be one of {', '.join(Security)}")
-    return Route(
-        name=entry.get("name", f"route-{number}"),
-        match=match,
-        relay=_relay(entry.get("via", "mx"), variables),
-        security=Security(tls),
-        queue=queue,
-        sessions=sessions,
-        rate=None if rate is None else float(rate),
-        depth=depth,
-    )
-
-
-def _relay(via: str, variables: Mapping[str, str]) -> Relay | None:
-    if via == "mx":
-        return None
-    missing = [name for name in _VARIABLE.findall(via) if not variables.get(name)]
-    if missing:
-        raise ValueError(f"via names {', '.join(missing)}, which the environment doesn't set")
-    # The parts are taken apart before the secret is put in: a password may hold any character.
-    parts = urlsplit(via)
-    if parts.scheme not in RELAY_PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError('via must be "mx" or a relay such as smtp://user:${PASSWORD}@relay.example.org:587')
-
-    def filled(text: str) -> str:
-        return _VARIABLE.sub(lambda match: variables[match[1]], text) if "${" in text else unquote(text)
-
-    credentials = None
-    if parts.username is not None:
-        credentials = Credentials(filled(parts.username), filled(parts.password or ""))
-    return Relay(parts.hostname, parts.port or RELAY_PORTS[parts.scheme], parts.scheme == "smtps", credentials)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from time import monotonic
 from typing import cast
 
@@ -20,29 +21,20 @@ from postroom.delivery.attempt import TlsFacts
 from postroom.internet.deadlines import Deadlines
 from postroom.internet.ear import Ear, listening
 from postroom.internet.exchange import Exchange
-from postroom.smtp.commands import SLICE, AuthPlain, Command, Content, Ehlo, Greeting, Helo, StartTls
+from postroom.smtp.authentication import AuthStep
+from postroom.smtp.commands import SLICE, Command, Content, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.flight import Flight, Heard, Lost
 from postroom.smtp.reply import Reply, decoded
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Phase, Timeouts
 from postroom.smtp.transcript import Transcript
 
-_HANDSHAKE = (Greeting, Ehlo, Helo, StartTls, AuthPlain)
-_YES = {Greeting: 220, StartTls: 220, AuthPlain: 235}  # to all others 250
+_HANDSHAKE = (Greeting, Ehlo, Helo, StartTls, AuthStep)
+_YES = {Greeting: 220, StartTls: 220}  # to a step of AUTH 235, to all others 250
 
 
-async def dial(address: str, port: int, seconds: float) -> socket.socket:
-    """A connected socket to a vetted address. Raises OSError or TimeoutError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        async with asyncio.timeout(seconds):
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+SHORTEST_SECRET = 4
+"""Characters; to leave out what is shorter would leave nothing of a reply's words."""
 
 
 class Connection:
@@ -156,11 +148,15 @@ class Connection:
                 call = self._client.ehlo(hostname=name, timeout=timeout)
             case Helo(name):
                 call = self._client.helo(hostname=name, timeout=timeout)
-            case AuthPlain(username, password):
-                call = self._client.auth_plain(username, password, timeout=timeout)
+            case AuthStep():
+                # Its own calls for AUTH say several commands each; said one by one, each has its time and its reply.
+                call = self._client.execute_command(command.encode().removesuffix(b"\r\n"), timeout=timeout)
             case _:
                 call = self._client.starttls(tls_context=self._context, server_hostname=self._host, timeout=timeout)
-        heard = await self._called(call, _YES.get(type(command), 250))
+        heard = await self._called(call, 235 if isinstance(command, AuthStep) else _YES.get(type(command), 250))
+        if isinstance(command, AuthStep):
+            heard = _without(command.secrets(), heard)
+            self._lost = heard.lost
         self._hear(heard.replies, monotonic())
         transport, protocol = self._client.transport, self._client.protocol
         if heard.lost is None and isinstance(command, Greeting | StartTls) and transport and protocol:
@@ -232,6 +228,17 @@ def _tls_trouble(error: BaseException) -> ssl.SSLError | None:
 
 def _words(reply: Reply) -> list[str]:
     return [line.strip() for line in reply.lines if line.strip()]
+
+
+def _without(secrets: Iterable[str], heard: Heard) -> Heard:
+    """What was heard, where it says back what was said without that."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_SECRET:
+            lines = [tuple(line.replace(secret, "(left out)") for line in reply.lines) for reply in heard.replies]
+            replies = tuple(Reply(reply.code, each) for reply, each in zip(heard.replies, lines, strict=True))
+            lost = heard.lost and replace(heard.lost, why=heard.lost.why.replace(secret, "(left out)"))
+            heard = Heard(replies, lost)
+    return heard
 
 
 def _reply(code: int, message: str) -> Reply:

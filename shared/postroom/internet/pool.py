@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
+from typing import NamedTuple
 
-from postroom.delivery.routing import Host, Target
+from postroom.delivery.routing import Approach, Host, Target
 from postroom.internet.deadlines import Deadlines
 from postroom.internet.hosts import Hosts
 from postroom.internet.reached import Reached, drive
@@ -29,12 +30,20 @@ Tasks whose letters are judged together end together; the next ones are only jus
 LONGEST_REST = 2.0
 """Seconds. The longer a session is silent, the likelier the server leaves just as the next letter comes."""
 
-Way = tuple[frozenset[Host], bool, Credentials | None, Security]
-"""What letters must have in common to share a session: the servers, how to get in, and the least security."""
+
+class Way(NamedTuple):
+    """What letters must have in common to share a session: the servers, how to get in, and the least security."""
+
+    hosts: frozenset[Host]
+    implicit_tls: bool
+    credentials: Credentials | None
+    approach: Approach
+    security: Security
 
 
 def way(target: Target, asked: Security) -> Way:
-    return (frozenset(target.hosts), target.implicit_tls, target.credentials, target.security.at_least(asked))
+    security = target.security.at_least(asked)
+    return Way(frozenset(target.hosts), target.implicit_tls, target.credentials, target.approach, security)
 
 
 @dataclass(eq=False, slots=True)

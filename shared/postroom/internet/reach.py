@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from time import monotonic
 
 from postroom.delivery.routing import Host, Target
-from postroom.internet.connection import Connection, dial
+from postroom.internet.connection import Connection
 from postroom.internet.deadlines import Deadlines
+from postroom.internet.dial import Unconnected, Way, dial
 from postroom.internet.guard import Forbidden, Guard
 from postroom.internet.hosts import Hosts
 from postroom.internet.reached import Reached, Unreached, drive
@@ -34,6 +34,12 @@ class Errand:
     hosts: Hosts
     deadlines: Deadlines
 
+    def unreached(
+        self, note: str, cause: str, mx: str | None = None, address: str | None = None, *, hopeless: bool = False
+    ) -> Unreached:
+        before = Carried(verdicts=(), mx=mx, address=address)
+        return Unreached(note=note, cause=cause, route=self.target.route, before=before, hopeless=hopeless)
+
 
 class Reach:
     """Connects to a target, one address after another, at most `MOST_ADDRESSES`."""
@@ -54,26 +60,40 @@ class Reach:
         self._context = cache(lambda verify: _context(verify, ca_file))  # building one costs 17 ms: share them
 
     async def __call__(self, errand: Errand) -> Reached | Unreached:
-        last = Unreached(note="There was no server to ask", cause="unreachable")
+        way = await self._way(errand)
+        if isinstance(way, Unreached):
+            return way
+        last = errand.unreached("There was no server to ask", "unreachable")
         tried = 0
         for host in errand.target.hosts:
-            addresses = await self._addresses(host)
+            addresses = await self._addresses(errand, host, None if way.proxy else way.source)
             if isinstance(addresses, Unreached):
                 last = addresses
                 continue
             for address in addresses[: MOST_ADDRESSES - tried]:
                 tried += 1
-                found = await self._try(errand, host, address)
-                if isinstance(found, Reached):
+                found = await self._try(errand, way, host, address)
+                if isinstance(found, Reached) or found.hopeless:
                     return found
                 last = found
         return last
 
-    async def _addresses(self, host: Host) -> list[str] | Unreached:
+    async def _way(self, errand: Errand) -> Way | Unreached:
+        """How to get to its hosts: where by a proxy, this one's addresses are asked for and vetted like any."""
+        proxy, source = errand.target.approach.proxy, errand.target.approach.source
+        if proxy is None:
+            return Way(source)
+        found = await self._addresses(errand, Host(proxy.host, proxy.port), source)
+        if isinstance(found, Unreached):
+            return replace(found, note=f"The proxy: {found.note}", cause="proxy", before=None)
+        return Way(source, proxy, found)
+
+    async def _addresses(self, errand: Errand, host: Host, source: str | None) -> list[str] | Unreached:
+        """The host's vetted addresses, those that can be dialled from `source`."""
         try:
             found = literal(host.name) or await asyncio.to_thread(self._resolver.addresses, host.name)
         except LookupError as error:
-            return _unreached(str(error), "dns", host.name)
+            return errand.unreached(str(error), "dns", host.name)
         vetted: list[str] = []
         refusals: list[str] = []
         for address in found:
@@ -81,47 +101,50 @@ class Reach:
                 vetted.append(self._guard.vet(address))
             except Forbidden as error:
                 refusals.append(str(error))
-        return vetted or _unreached(f"{host.name}: {'; '.join(refusals)}", "forbidden_address", host.name)
+        if not vetted:
+            return errand.unreached(f"{host.name}: {'; '.join(refusals)}", "forbidden_address", host.name)
+        alike = [address for address in vetted if source is None or (":" in address) == (":" in source)]
+        note = f"{host.name} has no address of the kind of {source}, which this route dials from"
+        return alike or errand.unreached(note, "source", host.name)
 
-    async def _try(self, errand: Errand, host: Host, address: str) -> Reached | Unreached:
+    async def _try(self, errand: Errand, way: Way, host: Host, address: str) -> Reached | Unreached:
         target = errand.target
-        found = await self._introduce(errand, host, address, clear_text=False)
+        found = await self._introduce(errand, way, host, address, clear_text=False)
         broken = isinstance(found, Unreached) and found.cause == "tls"
         opportunistic = errand.security is Security.OPPORTUNISTIC and target.credentials is None
         if broken and opportunistic and not target.implicit_tls:
             # RFC 7435 §3: better in clear text than not at all, where the policy is to take what there is.
-            return await self._introduce(errand, host, address, clear_text=True)
+            return await self._introduce(errand, way, host, address, clear_text=True)
         return found
 
-    async def _introduce(self, errand: Errand, host: Host, address: str, *, clear_text: bool) -> Reached | Unreached:
+    async def _introduce(
+        self, errand: Errand, way: Way, host: Host, address: str, *, clear_text: bool
+    ) -> Reached | Unreached:
         target, security, deadline = errand.target, errand.security, errand.deadline
+        timeouts = replace(self._timeouts, **dict(target.approach.timeouts))
         began = monotonic()
-        place = f"[{address}]:{host.port}" if ":" in address else f"{address}:{host.port}"
-        place = place if host.name == address else f"{host.name} ({place})"
         try:
-            sock = await dial(address, host.port, min(self._timeouts.connect, deadline - began))
-        except TimeoutError:
-            return _unreached(f"{place} didn't answer in time", "connection_timeout", host.name, address)
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno else str(error)
-            return _unreached(f"{place}: {why}", "connection_refused", host.name, address)
+            sock = await dial(host.name, address, host.port, way, min(timeouts.connect, deadline - began))
+        except Unconnected as error:
+            return errand.unreached(str(error), error.cause, host.name, address, hopeless=error.hopeless)
         connection = Connection(
             sock,
             host.name,
             self._context(security is Security.VERIFY),
             implicit_tls=target.implicit_tls,
-            timeouts=self._timeouts,
+            timeouts=timeouts,
             deadlines=errand.deadlines,
             began=began,
             deadline=deadline,
         )
         session = Session(
-            self._helo,
+            target.approach.helo or self._helo,
             security,
             target.credentials,
             encrypted=target.implicit_tls,
             clear_text=clear_text,
             habits=errand.hosts.habits(host),
+            most=target.approach.letters,
         )
         try:
             failure = await drive(session.introduce(), connection)
@@ -134,11 +157,7 @@ class Reach:
             raise
         connection.close()
         before = reached.carried((), connection.transcript.lines())
-        return Unreached(note=failure.note, cause=failure.cause, reply=failure.reply, before=before)
-
-
-def _unreached(note: str, cause: str, mx: str, address: str | None = None) -> Unreached:
-    return Unreached(note=note, cause=cause, before=Carried(verdicts=(), mx=mx, address=address))
+        return Unreached(note=failure.note, cause=failure.cause, route=target.route, reply=failure.reply, before=before)
 
 
 def _context(verify: bool, ca_file: str | None) -> ssl.SSLContext:

@@ -66,9 +66,18 @@ class Reached:
         """Whether it has been used for long enough."""
         return monotonic() - self.connection.began > OLDEST
 
-    def carried(self, verdicts: tuple[Verdict, ...], lines: tuple[Line, ...] = (), trips: int | None = None) -> Carried:
+    def carried(
+        self,
+        verdicts: tuple[Verdict, ...],
+        lines: tuple[Line, ...] = (),
+        trips: int | None = None,
+        route: str | None = None,
+        note: str | None = None,
+    ) -> Carried:
         return Carried(
             verdicts=verdicts,
+            route=route,
+            note=note,
             transcript=lines,
             mx=self.host.name,
             address=self.address,
@@ -83,8 +92,10 @@ class Unreached:
 
     note: str
     cause: str
+    route: str
     reply: Reply | None = None
     before: Carried | None = None  # the conversation as far as it went
+    hopeless: bool = False  # the trouble is this side of all servers: there is no use in asking another one
 
     def carried(self, mail: Mail) -> Carried:
         verdicts = tuple(
@@ -93,6 +104,7 @@ class Unreached:
         before = self.before or Carried(verdicts=())
         return Carried(
             verdicts=verdicts,
+            route=self.route,
             transcript=before.transcript,
             mx=before.mx,
             address=before.address,

@@ -6,7 +6,6 @@ that a caller supplies can become a second command.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -96,26 +95,6 @@ class Helo(Command):
 class StartTls(Command):
     def line(self) -> str:
         return "STARTTLS"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthPlain(Command):
-    """AUTH PLAIN with its initial response (RFC 4616, RFC 4954 §4)."""
-
-    username: str
-    password: str = field(repr=False)
-
-    def line(self) -> str:
-        if "\0" in self.username + self.password:
-            raise UnsafeCommand("a user name or password for AUTH PLAIN can't hold NUL")
-        secret = f"\0{self.username}\0{self.password}".encode()
-        return f"AUTH PLAIN {base64.b64encode(secret).decode()}"
-
-    def shown(self) -> str:
-        return "AUTH PLAIN (credentials left out)"
-
-    def spoken(self) -> tuple[bytes, str]:
-        return self.encode(), self.shown()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,14 +58,19 @@ class Session:
         encrypted: bool = False,
         clear_text: bool = False,
         habits: Habits = NOTHING_KNOWN,
+        most: int | None = None,
     ) -> None:
-        """`encrypted`: TLS came before the greeting. `clear_text`: STARTTLS broke before, so don't ask again."""
+        """`encrypted`: TLS came before the greeting. `clear_text`: STARTTLS broke before, so don't ask again.
+
+        `most`: transactions at most, below `MOST_TRANSACTIONS`.
+        """
         # A password goes out under TLS or not at all: whoever strips STARTTLS would get it.
         least = Security.REQUIRE if credentials and security is Security.OPPORTUNISTIC else security
         in_clear = clear_text and least is Security.OPPORTUNISTIC
         self._introduction = Introduction(name, least, credentials, encrypted, in_clear, Capabilities())
         self.security = least
         self.habits = habits
+        self._most = most
         self.can = Capabilities()
         self.carried = 0  # letters that were answered
         self.open = True
@@ -98,7 +103,7 @@ class Session:
         """What may be said, by what the server offers and by what was learnt of it."""
         self._pipelines = "PIPELINING" in self._can and not self.habits.no_pipelining
         self._chunks = self._pipelines and "CHUNKING" in self._can and not self.habits.no_chunks
-        limits = (MOST_TRANSACTIONS, self._can.limit("MAILMAX"), self.habits.letters)
+        limits = (MOST_TRANSACTIONS, self._most, self._can.limit("MAILMAX"), self.habits.letters)
         self._most_transactions = min(limit for limit in limits if limit is not None)
         self._most_recipients = min(MOST_RECIPIENTS, self._can.limit("RCPTMAX") or MOST_RECIPIENTS)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from postroom.smtp.commands import AuthPlain, Command, Ehlo, Greeting, Helo, StartTls
+from postroom.smtp.authentication import REFUSALS, AuthCancel, chosen, steps
+from postroom.smtp.commands import Command, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.flight import Failure, Flight, Heard, Lost
 from postroom.smtp.reply import Capabilities, Reply
 from postroom.smtp.security import Credentials, Security
@@ -74,12 +75,26 @@ class Introduction:
         return (yield from self._hello())
 
     def _authenticate(self, credentials: Credentials) -> Generator[Flight, Heard, Failure | None]:
-        if "PLAIN" not in self.can.auth:
-            return Failure("The relay doesn't offer AUTH PLAIN", cause="auth")
-        answer = yield from self._ask(AuthPlain(credentials.username, credentials.password))
+        """One mechanism, once: a relay counts refusals, and locks out whoever tries the next."""
+        mechanism = chosen(credentials, self.can.auth)
+        if mechanism is None:
+            wanted = credentials.mechanism.upper() if credentials.mechanism else "PLAIN or LOGIN"
+            offered = ", ".join(sorted(self.can.auth)) or "none"
+            return Failure(f"The relay doesn't offer AUTH {wanted} (offered: {offered})", cause="auth")
+        for step in steps(credentials, mechanism):
+            answer = yield from self._ask(step)
+            if isinstance(answer, Lost) or not answer.intermediate:
+                break
+        if isinstance(answer, Reply) and answer.intermediate:
+            answer = yield from self._ask(AuthCancel())  # it wants more than this mechanism has
         if isinstance(answer, Lost):
             return Failure(f"The session ended at AUTH: {answer.why}")
-        return None if answer.positive else Failure("The relay refused our credentials", answer, "auth")
+        if answer.positive:
+            return None
+        if answer.code == 421:
+            return Failure("The relay said goodbye when we authenticated", answer, "turned_away")
+        note = REFUSALS.get(answer.code, "The relay refused our credentials")
+        return Failure(f"{note} (AUTH {mechanism.upper()})", answer, "auth")
 
     def _ask(self, command: Command) -> Generator[Flight, Heard, Reply | Lost]:
         heard = yield (command,)

@@ -21,7 +21,16 @@ class Security(StrEnum):
 _RANK = {security: rank for rank, security in enumerate(Security)}
 
 
+class Mechanism(StrEnum):
+    """How the two are shown to a relay: by SASL's PLAIN, its forerunner LOGIN, or an OAuth 2.0 token."""
+
+    PLAIN = "plain"
+    LOGIN = "login"
+    XOAUTH2 = "xoauth2"
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     username: str
-    password: str = field(repr=False)
+    password: str = field(repr=False)  # for XOAUTH2 the access token
+    mechanism: Mechanism | None = None  # None: PLAIN, or LOGIN where the relay knows nothing else
