@@ -38,7 +38,7 @@ class Guard:
         Raises `Forbidden` where none may be, and whatever `resolve` raises, such as `LookupError`.
         """
         if _NUMBER.fullmatch(host.rpartition(".")[2]):
-            # 127.1, 0x7f.1, 0177.0.0.1 and 2130706433 are addresses to some resolvers and names to others: neither here.
+            # 127.1, 0x7f.1, 0177.0.0.1 and 2130706433 are addresses to some and names to others: here they are neither.
             return (self.vet(host),)
         permitted: list[str] = []
         refusals: list[str] = []
@@ -167,7 +167,7 @@ def _carried(address: Address, carriers: Sequence[Network], allowed: Sequence[Ne
 
 
 def _translated(bits: int, prefix: int) -> IPv4Address:
-    """The IPv4 address behind a translator's prefix of 48, 56, 64 or 96 bits (RFC 6052 §2.2); bits 64 to 71 are void."""
+    """The IPv4 address behind a translator's prefix of that many bits (RFC 6052 §2.2); bits 64 to 71 are void."""
     if prefix >= 96:
         return _octets(bits)
     start = max(length for length in (48, 56, 64) if length <= prefix)
