@@ -72,6 +72,7 @@ class Target:
     implicit_tls: bool = False
     credentials: Credentials | None = None
     depth: int = 1  # letters that may be in one flight
+    note: str | None = None  # what is to be said of each attempt besides
 
 
 @dataclass(frozen=True, slots=True)

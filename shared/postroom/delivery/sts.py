@@ -7,12 +7,19 @@ passed over.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
+
+from postroom.delivery.record import Record, times
 
 LARGEST = 64 * 1024  # octets of a policy (RFC 8461 §3.3)
 LONGEST = 31_557_600  # seconds that a policy may live: a year (RFC 8461 §3.2)
+
+SHORTEST = timedelta(minutes=10)  # a shorter life would have us ask for every letter
+REFRESH = timedelta(days=1)  # RFC 8461 §3.3: whoever hides an update from us must do so for long
 
 
 class BadPolicy(ValueError):
@@ -69,6 +76,38 @@ class Policy:
         name = host.lower().rstrip(".")
         label, _, parent = name.partition(".")
         return name in self.mx or (bool(label and parent) and f"*.{parent}" in self.mx)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A policy as it was fetched, and the id that announced it."""
+
+    id: str
+    policy: Policy
+    fetched_at: datetime
+
+    @property
+    def ends_at(self) -> datetime:
+        return self.fetched_at + self._life
+
+    @property
+    def refresh_at(self) -> datetime:
+        """When to fetch it again although its id is still the same, well before it ends."""
+        return self.fetched_at + min(self._life / 2, REFRESH)
+
+    @property
+    def _life(self) -> timedelta:
+        return max(timedelta(seconds=self.policy.max_age), SHORTEST)
+
+    def record(self) -> Record:
+        policy = {"mode": str(self.policy.mode), "mx": list(self.policy.mx), "max_age": self.policy.max_age}
+        return {"id": self.id, "fetched_at": self.fetched_at.isoformat(), **policy}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Kept:
+        fields = times(dict(record), "fetched_at")
+        policy = Policy(Mode(fields["mode"]), tuple(fields["mx"]), fields["max_age"])
+        return cls(fields["id"], policy, fields["fetched_at"])
 
 
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
