@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postroom.internet.guard import Guard
@@ -191,11 +191,14 @@ def test_nothing_is_said_to_a_server_whose_certificate_cannot_be_trusted(
 
 
 def test_a_body_that_tls_does_not_say_the_end_of_may_be_cut_and_is_not_used(authority: trustme.CA, roots: str) -> None:
-    def answer(guest: Guest) -> None:
-        guest.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\nhel")
-        guest.reset()
+    context = certificate(authority, NAME)
 
-    with serving(answering(answer, certificate(authority, NAME))) as port, pytest.raises(Unfetched) as caught:
+    def cut(guest: Guest) -> None:
+        guest.encrypt(context)
+        guest.hear(b"\r\n\r\n")
+        guest.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\nhel")
+
+    with serving(cut) as port, pytest.raises(Unfetched) as caught:
         client(roots)(Request(url=f"https://{NAME}:{port}/", seconds=5, most=50))
     assert caught.value.cause == "protocol"
 
@@ -298,6 +301,7 @@ def test_nonsense_is_no_answer(answer: bytes) -> None:
         assert cause(port) == "protocol"
 
 
+@settings(deadline=None)  # each example is a server and a request
 @given(st.binary(max_size=300), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", ENDLESS]))
 def test_whatever_a_server_says_is_an_answer_or_an_error_of_ours(said: bytes, before: bytes) -> None:
     with serving(answering(before + said)) as port:
