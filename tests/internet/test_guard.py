@@ -106,6 +106,7 @@ def test_no_form_carries_a_forbidden_address_past_the_guard(inner: IPv4Address, 
 @given(closed, bits)
 @example(IPv4Address("169.254.169.254"), 0)
 @example(IPv4Address("127.0.0.1"), 2**128 - 1)
+@example(IPv4Address("127.0.0.1"), int(IPv6Address("::808:808:0:f7f7:f7f7")))  # the other end of Teredo is public
 def test_an_allowed_network_opens_no_form_that_carries_another_address(inner: IPv4Address, noise: int) -> None:
     """Neither a network around the form, nor the form's own network."""
     everything = Guard([ip_network("::/0")])

@@ -178,7 +178,7 @@ def test_nothing_is_said_to_a_server_whose_certificate_cannot_be_trusted(
     yesterday = datetime.now(UTC) - timedelta(days=1)
     servers: dict[str, Callable[[], Serve]] = {
         "name": lambda: presenting(certificate(authority, "elsewhere.example.net")),
-        "common name": lambda: presenting(certificate(authority, "elsewhere.example.net", common_name=NAME)),
+        "common name": lambda: presenting(certificate(authority, common_name=NAME)),
         "expired": lambda: presenting(certificate(authority, NAME, until=yesterday)),
         "stranger": lambda: presenting(certificate(trustme.CA(), NAME)),
         "clear text": lambda: _in_clear_text,
@@ -279,6 +279,23 @@ def test_silence_ends_in_time_at_every_step(roots: str) -> None:
         assert caught.value.cause == "connection_timeout"
         assert time.monotonic() - began < 2
         over.set()
+
+
+def test_a_server_that_reads_in_sips_is_left_in_time(authority: trustme.CA, roots: str) -> None:
+    context = certificate(authority, NAME)
+
+    def sip(guest: Guest) -> None:
+        guest.encrypt(context)
+        while guest.sock.recv(100_000):
+            time.sleep(0.02)  # a sip at a time is what is tested
+
+    began = time.monotonic()
+    with serving(sip) as port:
+        request = Request(url=f"https://{NAME}:{port}/", method="POST", body=b"x" * 50_000_000, seconds=0.3, most=5)
+        with pytest.raises(Unfetched) as caught:
+            client(roots)(request)
+        assert time.monotonic() - began < 1
+    assert caught.value.cause == "timeout"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,6 @@ import io
 import socket
 from time import monotonic
 
-SLICE = 256 * 1024  # octets handed to the kernel at once, so that the time is looked at in between
-
 
 class TooMuch(Exception):
     """More octets came than may."""
@@ -23,10 +21,8 @@ class Bounded:
         self._left = most
 
     def sendall(self, octets: bytes) -> None:
-        rest = memoryview(octets)
-        while rest:
-            self._wait()
-            rest = rest[self._sock.send(rest[:SLICE]) :]
+        self._wait()
+        self._sock.sendall(octets)  # its timeout is for all of them, under TLS too
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         return io.BufferedReader(_Ear(self))

@@ -101,7 +101,7 @@ class Https:
                 return self._dial(url, address, now + (until - now) / left)
             except Unfetched as error:
                 failures.append(error)
-        raise failures[0]
+        raise failures[-1]
 
     def _dial(self, url: Url, address: str, until: float) -> socket.socket:
         place = f"{url.host} ({address}, port {url.port})"
