@@ -118,19 +118,21 @@ class Https:
         except TimeoutError as error:
             sock.close()
             raise Unfetched("connection_timeout", f"{place} didn't take a connection in time") from error
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name that TLS can't ask for is a ValueError
             sock.close()
             raise Unfetched(step, f"{place}: {_why(error)}") from error
 
 
-def _why(error: OSError) -> str:
+def _why(error: OSError | ValueError) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             return f"its certificate can't be trusted: {error.verify_message}"
         case ssl.SSLError():
             return f"TLS failed: {error.reason or error}"
+        case OSError(strerror=str(why)):
+            return why
         case _:
-            return error.strerror or str(error)
+            return str(error)
 
 
 def _context(ca_file: str | None) -> ssl.SSLContext:
