@@ -83,7 +83,7 @@ class Deliver:
 
         def settled(mail: Mail, carried: Carried) -> None:
             try:
-                self._settle(opened.pop(id(mail)), carried)
+                self._settle(opened.pop(id(mail)), carried, target.note if isinstance(target, Target) else None)
             except Unavailable as error:
                 trouble.append(error)
 
@@ -191,11 +191,12 @@ class Deliver:
 
     # Settling.
 
-    def _settle(self, ours: _Opened, carried: Carried) -> None:
+    def _settle(self, ours: _Opened, carried: Carried, besides: str | None = None) -> None:
         settlement = self._settlement(ours, carried.mx)
         now, parcel = settlement.now, settlement.settled(ours.parcel, carried.verdicts)
         notes = (verdict.note for verdict in carried.verdicts if verdict.note)
-        attempt = self._attempt(ours.parcel, outcome_of(carried.verdicts), now, carried.note or next(notes, None))
+        note = "; ".join(filter(None, (carried.note or next(notes, None), besides))) or None
+        attempt = self._attempt(ours.parcel, outcome_of(carried.verdicts), now, note)
         self._record(
             parcel,
             replace(

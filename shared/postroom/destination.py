@@ -1,4 +1,4 @@
-"""Where a task's letters may go: its route, and for `mx` routes what DNS says of the domain."""
+"""Where a task's letters may go: its route, and for `mx` routes what DNS and MTA-STS say of the domain."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order, preferred
+from postroom.delivery.sts import Mode, Policy
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import MxFound, NoAnswer, NoDomain, NullMx, Resolver
+from postroom.smtp.security import Security
 from postroom.smtp.verdict import Fate, Verdict
 
 MOST_HOSTS = 5  # of a domain's exchangers that one attempt asks
@@ -30,6 +32,7 @@ class Destinations:
     shuffle: Callable[[list[Exchanger]], None]
     smtp_port: int = 25
     us: frozenset[str] = frozenset()  # our own names, in lower case
+    policy: Callable[[str], Policy | None] = lambda _: None  # the MTA-STS policy of a domain; raises `Unavailable`
 
     def __call__(self, task: DeliveryTask) -> Target | Verdict | Elsewhere:
         """Where the session may go, or the verdict on everybody where there is nowhere to go."""
@@ -86,14 +89,7 @@ class Destinations:
                     names = ", ".join(sorted(self.us))
                     note = f"The MX of {domain} is ourselves, {names} (POSTROOM_HELO): give it a route of its own"
                     return Verdict("", Fate.DEFERRED, note=note, enhanced="4.4.6", cause="loop")
-                hosts = in_order(nearer, self.shuffle)[:MOST_HOSTS]
-                return Target(
-                    route=route.name,
-                    hosts=tuple(Host(host, self.smtp_port) for host in hosts),
-                    security=route.security,
-                    depth=route.depth,
-                    approach=route.approach,
-                )
+                return self._under_policy(route, domain, in_order(nearer, self.shuffle))
             case NullMx():  # RFC 7505 §3 and §4.1
                 note = f"{domain} says by a null MX that it takes no mail"
                 return Verdict("", Fate.REFUSED, note=note, enhanced="5.1.10", cause="null_mx")
@@ -101,6 +97,29 @@ class Destinations:
                 return Verdict("", Fate.REFUSED, note=why, enhanced="5.1.2", cause="no_such_domain")
             case NoAnswer(why):
                 return Verdict("", Fate.DEFERRED, note=why, cause="dns")
+
+    def _under_policy(self, route: Route, domain: str, hosts: tuple[str, ...]) -> Target | Verdict:
+        """RFC 8461 §5: under an enforced policy nobody else is asked, and nobody without a certificate to trust."""
+        policy, security, note = self.policy(domain), route.security, None
+        if policy is not None and policy.mode is not Mode.NONE:
+            covered = tuple(host for host in hosts if policy.covers(host))
+            others = ", ".join(host for host in hosts if host not in covered)
+            if policy.mode is Mode.TESTING:
+                note = f"{domain} tests an MTA-STS policy" + (f", which doesn't name {others}" if others else "")
+            elif covered:
+                hosts, security = covered, security.at_least(Security.VERIFY)
+                note = f"{domain} enforces an MTA-STS policy" + (f", which doesn't name {others}" if others else "")
+            else:
+                why = f"{domain} enforces an MTA-STS policy, and it names none of its mail servers: {others}"
+                return Verdict("", Fate.DEFERRED, note=why, cause="sts")
+        return Target(
+            route=route.name,
+            hosts=tuple(Host(host, self.smtp_port) for host in hosts[:MOST_HOSTS]),
+            security=security,
+            depth=route.depth,
+            approach=route.approach,
+            note=note,
+        )
 
 
 def nearer_than_us(exchangers: Sequence[Exchanger], us: Collection[str]) -> list[Exchanger]:

@@ -97,6 +97,7 @@ class Settings:
         routes,
     )
     smtp_port: int = _setting("POSTROOM_SMTP_PORT", 25, "25", "port of destination servers on `mx` routes", port)
+    sts_port: int = _setting("POSTROOM_STS_PORT", 443, "443", "port of MTA-STS policy hosts", port)
     resolvers: tuple[tuple[str, int], ...] = _setting(
         "POSTROOM_RESOLVERS", (), "the system's", "DNS servers, `address[:port]`, comma separated", resolvers
     )

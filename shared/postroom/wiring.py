@@ -19,7 +19,7 @@ from postroom.clouds.clock import now
 from postroom.deliver import Deliver
 from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
-from postroom.journal import complain, tell
+from postroom.journal import complain, note, tell
 from postroom.ports import Directory, Holders, Schedule, Submissions
 from postroom.remembered import Remembered
 from postroom.settings import Settings
@@ -177,19 +177,31 @@ def resolving(settings: Settings) -> DnsResolver:
 def delivering(settings: Settings) -> Deliver:
     """The worker's use case. To be made in the process that uses it: it names that process in its claims."""
     from postroom.internet.guard import Guard
+    from postroom.internet.http import Https
     from postroom.internet.loop import Background
+    from postroom.internet.policies import StsPolicies
     from postroom.internet.reach import Reach
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
     submissions, schedule, _, holders = home(settings)
     resolver = resolving(settings)
+    guard = Guard(settings.dial_allow)
     reach = Reach(
         helo=settings.helo,
         timeouts=settings.timeouts,
         resolver=resolver,
-        guard=Guard(settings.dial_allow),
+        guard=guard,
         ca_file=settings.ca_file,
+    )
+    policies = StsPolicies(
+        directory=remembered(settings),
+        texts=resolver.texts,
+        https=Https(addresses=resolver.addresses, guard=guard, ca_file=settings.ca_file),
+        clock=now,
+        monotonic=time.monotonic,
+        port=settings.sts_port,
+        troubled=note,
     )
     return Deliver(
         claims=Claims(submissions=submissions, holders=holders),
@@ -200,6 +212,7 @@ def delivering(settings: Settings) -> Deliver:
             shuffle=random.SystemRandom().shuffle,
             smtp_port=settings.smtp_port,
             us=frozenset({settings.helo.lower()}),
+            policy=policies,
         ),
         wire=SmtpWire(reach, Background()),
         policy=settings.retry_policy,

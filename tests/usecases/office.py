@@ -16,6 +16,7 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.deliver import Deliver
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
+from postroom.delivery.sts import Policy
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
 from postroom.destination import Destinations
@@ -127,6 +128,7 @@ class UseCases:
         self.schedule = FakeSchedule()
         self.wire = FakeWire()
         self.resolver = FakeResolver()
+        self.policies: dict[str, Policy] = {}
         self.pauses: list[float] = []
         self.accept = Accept(
             submissions=self.submissions,
@@ -148,7 +150,12 @@ class UseCases:
         return Deliver(
             claims=Claims(submissions=submissions, holders=self.holders[-1]),
             schedule=self.schedule,
-            destination=Destinations(routes=self.accept.routes, resolver=self.resolver, shuffle=lambda _: None),
+            destination=Destinations(
+                routes=self.accept.routes,
+                resolver=self.resolver,
+                shuffle=lambda _: None,
+                policy=lambda domain: self.policies.get(domain),
+            ),
             wire=self.wire,
             policy=RetryPolicy(spread=0),
             signing=lambda _: (),

@@ -8,7 +8,7 @@ import pytest
 
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Host, Target
 from postroom.delivery.task import DeliveryTask
-from postroom.destination import MOST_HOSTS, Destinations
+from postroom.destination import MOST_HOSTS, Destinations, Elsewhere
 from postroom.ports import MxFound
 from postroom.smtp.verdict import Fate, Verdict
 from tests.usecases.office import FakeResolver
@@ -19,14 +19,14 @@ TASK = DeliveryTask("default", "mx", "example.net", ())
 
 def found(
     *exchangers: tuple[int, str], shuffle: Callable[[list[Exchanger]], None] = lambda _: None
-) -> Target | Verdict:
+) -> Target | Verdict | Elsewhere:
     resolver = FakeResolver(MxFound(tuple(Exchanger(preference, host) for preference, host in exchangers)))
     return Destinations(
         routes=MX_FOR_EVERYTHING, resolver=resolver, shuffle=shuffle, smtp_port=2525, us=frozenset({US})
     )(TASK)
 
 
-def hosts(target: Target | Verdict) -> list[str]:
+def hosts(target: Target | Verdict | Elsewhere) -> list[str]:
     assert isinstance(target, Target)
     return [host.name for host in target.hosts]
 

@@ -97,6 +97,7 @@ class Target:
     depth: int = 1  # letters that may be in one flight
     approach: Approach = Approach()
     fallback: Target | None = None  # where letters go that none of the hosts has heard of, when none can be reached
+    note: str | None = None  # what is to be said of each attempt besides
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,174 @@
+"""Guarded HTTPS: one request to one vetted address, within bounds, its answer taken as it is.
+
+A policy, a webhook and an attachment are all asked of strangers. So a host is resolved once and dialled at an address
+that the guard has let through, no redirect is followed, no proxy of the environment is used, the time is bounded as a
+whole, and so are the octets that are read, those of headers and chunks with them.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from time import monotonic
+
+from postroom.internet.bounded import Bounded, TooMuch
+from postroom.internet.guard import Forbidden, Guard
+from postroom.internet.url import BadUrl, Url
+
+MOST_ADDRESSES = 3  # of a host that one request dials
+HEAD = 64 * 1024  # octets of an answer that are nothing of its body
+
+
+class Unfetched(Exception):
+    """There is no answer, or none that may be used. The text says why, `cause` says it in a word.
+
+    The causes: bad_url, dns, forbidden_address, connection_refused, connection_timeout, tls, timeout, size, protocol.
+    """
+
+    def __init__(self, cause: str, why: str) -> None:
+        super().__init__(why)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked, and what of the answer is wanted."""
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    seconds: float  # for all of it; DNS keeps its own time besides
+    most: int  # octets of the body
+    whole: bool = True  # a longer body is an error; else what is beyond is left unread
+    clear_text: bool = False  # http will do
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    media_type: str | None  # in lower case, without its parameters
+    body: bytes = field(repr=False)
+
+
+class Https:
+    """Asks over HTTPS, and over HTTP where a request says that it will do."""
+
+    def __init__(self, *, addresses: Callable[[str], Sequence[str]], guard: Guard, ca_file: str | None = None) -> None:
+        """`addresses` asks DNS for those of a host, and raises LookupError where it has none."""
+        self._addresses = addresses
+        self._guard = guard
+        self._context = cache(lambda: _context(ca_file))
+
+    def __call__(self, request: Request) -> Answer:
+        """The answer, whatever its status, a redirect too. Raises `Unfetched`."""
+        until = monotonic() + request.seconds
+        try:
+            url = Url.parse(request.url)
+        except BadUrl as error:
+            raise Unfetched("bad_url", str(error)) from error
+        if not (url.secure or request.clear_text):
+            raise Unfetched("bad_url", f"{request.url} must begin with https://")
+        sock = self._reach(url, until)
+        try:
+            return _asked(request, url, Bounded(sock, until, HEAD + 2 * request.most))
+        except TooMuch as error:
+            raise Unfetched("size", f"{url.host} answered with more than {request.most} octets") from error
+        except TimeoutError as error:
+            raise Unfetched("timeout", f"{url.host} didn't answer within {request.seconds:g} s") from error
+        except (HTTPException, OSError, ValueError) as error:
+            why = str(error) or type(error).__name__
+            raise Unfetched("protocol", f"{url.host} gave no answer that can be used: {why}") from error
+        finally:
+            sock.close()
+
+    def _reach(self, url: Url, until: float) -> socket.socket:
+        """A connection to the first address that takes one, TLS and all."""
+        try:
+            found = self._guard.addresses(url.host, self._addresses)[:MOST_ADDRESSES]
+        except Forbidden as error:
+            raise Unfetched("forbidden_address", str(error)) from error
+        except LookupError as error:
+            raise Unfetched("dns", str(error)) from error
+        failures: list[Unfetched] = []
+        for left, address in zip(range(len(found), 0, -1), found, strict=True):
+            now = monotonic()
+            try:
+                return self._dial(url, address, now + (until - now) / left)
+            except Unfetched as error:
+                failures.append(error)
+        raise failures[-1]
+
+    def _dial(self, url: Url, address: str, until: float) -> socket.socket:
+        place = f"{url.host} ({address}, port {url.port})"
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        step = "connection_refused"
+        try:
+            sock.settimeout(max(until - monotonic(), 0.001))
+            sock.connect((address, url.port))
+            if not url.secure:
+                return sock
+            step = "tls"
+            sock.settimeout(max(until - monotonic(), 0.001))  # of the handshake as a whole
+            return self._context().wrap_socket(sock, server_hostname=url.host, suppress_ragged_eofs=False)
+        except TimeoutError as error:
+            sock.close()
+            raise Unfetched("connection_timeout", f"{place} didn't take a connection in time") from error
+        except (OSError, ValueError) as error:  # a name that TLS can't ask for is a ValueError
+            sock.close()
+            raise Unfetched(step, f"{place}: {_why(error)}") from error
+
+
+def _why(error: OSError | ValueError) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate can't be trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return f"TLS failed: {error.reason or error}"
+        case OSError(strerror=str(why)):
+            return why
+        case _:
+            return str(error)
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=ca_file)
+    context.hostname_checks_common_name = False  # RFC 9110 §4.3.4: a common name is no host name
+    return context
+
+
+def _asked(request: Request, url: Url, line: Bounded) -> Answer:
+    connection = HTTPConnection(url.host, url.port)
+    connection.auto_open = 0  # it never dials
+    connection.sock = line  # it sends all and makes a file, which is all that is used
+    connection.putrequest(request.method, url.target, skip_host=True, skip_accept_encoding=True)
+    ours = {"Host": url.authority, "User-Agent": "postroom", "Accept-Encoding": "identity", "Connection": "close"}
+    if request.body is not None:
+        ours["Content-Length"] = str(len(request.body))
+    for name, value in {**ours, **request.headers}.items():
+        connection.putheader(name, value)
+    connection.endheaders(request.body)
+    with connection.getresponse() as response:
+        body = _read(response, request)
+        return Answer(response.status, _media_type(response.getheader("Content-Type")), body)
+
+
+def _read(response: HTTPResponse, request: Request) -> bytes:
+    wanted = request.most + request.whole  # one octet more shows that there is more
+    pieces: list[bytes] = []
+    while wanted > 0 and (piece := response.read(min(wanted, 64 * 1024))):
+        pieces.append(piece)
+        wanted -= len(piece)
+    if wanted > 0 and response.length:  # http.client says nothing where a body of known length ends early
+        raise ValueError(f"its body ended {response.length} octets early")
+    if request.whole and wanted <= 0:
+        raise TooMuch
+    return b"".join(pieces)
+
+
+def _media_type(field_value: str | None) -> str | None:
+    return None if field_value is None else field_value.partition(";")[0].strip().lower()
