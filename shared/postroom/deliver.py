@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from postroom.admission import Admission, NotNow, Visit
 from postroom.claims import Claimed, Claims, Early, Live, Over
 from postroom.delivery.attempt import Attempt
-from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import Target
 from postroom.delivery.settlement import Settlement, outcome_of
@@ -30,6 +31,9 @@ from postroom.smtp.verdict import Fate, Verdict
 MOST_DEATHS = 8  # workers in a row that may die with a letter before it is parked as `failed`
 PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds between tries to record a verdict that must not be lost
 
+_MOMENT = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -45,6 +49,7 @@ class Deliver:
 
     claims: Claims
     schedule: Schedule
+    admission: Admission
     destination: Callable[[DeliveryTask], Target | Verdict]
     wire: Wire
     policy: RetryPolicy
@@ -61,6 +66,14 @@ class Deliver:
 
     def __call__(self, task: DeliveryTask) -> None:
         self._record_what_is_remembered()
+        match self.admission(task):
+            case NotNow() as wait:
+                self._wait(task, wait)
+            case Visit() as visit:
+                with visit:
+                    self._carry(task, visit)
+
+    def _carry(self, task: DeliveryTask, visit: Visit) -> None:
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
@@ -84,6 +97,7 @@ class Deliver:
                 self._settle(opened.pop(id(mail)), carried)
             except Unavailable as error:
                 trouble.append(error)
+            visit.saw(carried.verdicts)
 
         def mark(mail: Mail) -> bool:
             ours = opened[id(mail)]
@@ -106,6 +120,38 @@ class Deliver:
         left = tuple(refs)
         if left:
             self.schedule.put(replace(task, parcels=left).again(), self.clock())
+
+    # Waiting.
+
+    def _wait(self, task: DeliveryTask, wait: NotNow) -> None:
+        """Put each parcel's task back until its destination may be asked: nothing is claimed, no attempt counts."""
+        now = self.clock()
+        later: list[tuple[DeliveryTask, datetime]] = []
+        for ref in task.parcels:
+            found = self.claims.submissions.find(ref.submission, ref.number)
+            if found is None:
+                continue
+            submission, parcel = found.submission, found.parcel
+            end = self.policy.end(submission.date, submission.expires_at)
+            free = standing(parcel, ref, now, holder_is_dead=False) is Standing.FREE
+            if not free or now > end or (parcel.route, parcel.destination) != (task.route, task.destination):
+                # What becomes of it is nothing that its destination could decide.
+                self._see_to(task, ref)
+                continue
+            due = parcel.next_attempt_at or submission.date
+            # It ends in time, however long the rest is.
+            at = min(wait.again(parcel.key, due, now), end + _MOMENT)
+            # Copies that wait for the same moment get one name: no sweep multiplies them.
+            named = max(_after(ref, parcel), (at - _EPOCH) // timedelta(microseconds=1))
+            later.append((parcel.task(named), at))
+        self.schedule.put_many(later)
+
+    def _see_to(self, task: DeliveryTask, ref: ParcelRef) -> None:
+        """All that is to be done for a parcel but to carry it: it expires, or a dead worker's claim is ended."""
+        opened: dict[int, _Opened] = {}
+        if self._open(task, ref, opened) is not None:
+            ((_, ours),) = opened.items()
+            self._record(self._settlement(ours).put_back(ours.parcel), None)
 
     # Claiming.
 
