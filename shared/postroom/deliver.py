@@ -136,7 +136,7 @@ class Deliver:
             free = standing(parcel, ref, now, holder_is_dead=False) is Standing.FREE
             if not free or now > end or (parcel.route, parcel.destination) != (task.route, task.destination):
                 # What becomes of it is nothing that its destination could decide.
-                self._see_to(task, ref)
+                self._see_to(task, ref, wait.health.cause)
                 continue
             due = parcel.next_attempt_at or submission.date
             # It ends in time, however long the rest is.
@@ -146,17 +146,22 @@ class Deliver:
             later.append((parcel.task(named), at))
         self.schedule.put_many(later)
 
-    def _see_to(self, task: DeliveryTask, ref: ParcelRef) -> None:
+    def _see_to(self, task: DeliveryTask, ref: ParcelRef, cause: str | None) -> None:
         """All that is to be done for a parcel but to carry it: it expires, or a dead worker's claim is ended."""
         opened: dict[int, _Opened] = {}
-        if self._open(task, ref, opened) is not None:
+        if self._open(task, ref, opened, cause) is not None:
             ((_, ours),) = opened.items()
             self._record(self._settlement(ours).put_back(ours.parcel), None)
 
     # Claiming.
 
-    def _open(self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened]) -> Mail | None:
-        """The parcel's letter, claimed and ready to go, or None where there is nothing to carry."""
+    def _open(
+        self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened], kept_by: str | None = None
+    ) -> Mail | None:
+        """The parcel's letter, claimed and ready to go, or None where there is nothing to carry.
+
+        `kept_by` is the cause for which its destination wasn't asked.
+        """
         letters: list[Outgoing] = []
 
         def frank(found: Found) -> Franking | None:
@@ -172,7 +177,7 @@ class Deliver:
                     # The record says where a letter goes and when, not whoever brings it.
                     self._record(self._settlement(ours).put_back(parcel), None)
                     return None
-                ending = self._ending(ours)
+                ending = self._ending(ours, kept_by)
                 if ending is not None:
                     self._record(ending, None)
                     return None
@@ -217,13 +222,13 @@ class Deliver:
     def _settlement(self, ours: _Opened, mx: str | None = None) -> Settlement:
         return Settlement(ours.submission, self.policy, self.clock(), mx)
 
-    def _ending(self, ours: _Opened) -> Parcel | None:
+    def _ending(self, ours: _Opened, kept_by: str | None) -> Parcel | None:
         """The settled parcel where a claimed one must not be attempted any more."""
         submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
         if parcel.deaths >= MOST_DEATHS:
             return settlement.failed(parcel, "killed_its_worker")
         if self.policy.too_late(due=submission.date, now=settlement.now, expires_at=submission.expires_at):
-            return settlement.expired(parcel)
+            return settlement.expired(parcel, kept_by)
         return None
 
     # Settling.

@@ -57,7 +57,7 @@ def test_what_fails_again_and_again_writes_nothing_new() -> None:
     assert failing(WELL, 0, 0, 0) == failing(WELL, 0, 0, 0, 0.1)
 
 
-def test_rests_grow_to_half_an_hour() -> None:
+def test_rests_grow_to_a_quarter_of_an_hour() -> None:
     health, lengths = failing(WELL, 0, 1, 2), []
     for _ in range(7):
         began = health.resting_until
@@ -65,7 +65,7 @@ def test_rests_grow_to_half_an_hour() -> None:
         health = health.failed("connection_timeout", began, began, PACE)
         assert health.resting_until is not None
         lengths.append((health.resting_until - began) / MINUTE)
-    assert lengths == [2, 5, 15, 30, 30, 30, 30]
+    assert lengths == [2, 5, 10, 15, 15, 15, 15]
 
 
 def test_rests_are_as_long_as_the_retry_schedule_s_first_delay_makes_a_minute() -> None:

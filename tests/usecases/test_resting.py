@@ -209,6 +209,7 @@ def test_a_letter_that_is_too_old_expires_while_its_destination_rests(office: Us
     advance(office, timedelta(seconds=seconds))
     office.deliver(brought(office, letter))
     assert office.statuses(letter) == ["expired"]
+    assert office.stored(letter).recipients[0].cause == "connection_refused", "why nobody was asked"
     assert office.wire.carried == []
     assert office.schedule.put_ == []
 
