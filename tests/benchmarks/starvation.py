@@ -23,7 +23,7 @@ from postroom.clouds.local.database import Database
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Status
-from tests.benchmarks.__main__ import SinkProcess
+from tests.benchmarks.sink_process import SinkProcess
 from tests.journeys.office import KEY, Office
 from tests.journeys.trouble import says
 
@@ -44,27 +44,22 @@ via = "smtp://127.0.0.1:{others}"
 
 @contextmanager
 def house(folder: Path, *, stalled: bool) -> Iterator[Office]:
-    sinks = [SinkProcess(), SinkProcess()]
-    try:
-        with says(b"") as silent:
-            routes = ROUTES.format(questioned=silent if stalled else sinks[0].port, others=sinks[1].port)
-            office = Office(
-                folder,
-                sinks[1].port,
-                None,
-                POSTROOM_CACHE="30s",
-                POSTROOM_ROUTES=routes,
-                POSTROOM_RETRY_SCHEDULE="1m,5m",
-                POSTROOM_LOG="errors",
-            )
-            office.start(output=subprocess.DEVNULL)
-            try:
-                yield office
-            finally:
-                office.stop()
-    finally:
-        for sink in sinks:
-            sink.stop()
+    with SinkProcess() as questioned, SinkProcess() as others, says(b"") as silent:
+        routes = ROUTES.format(questioned=silent if stalled else questioned.port, others=others.port)
+        office = Office(
+            folder,
+            others.port,
+            None,
+            POSTROOM_CACHE="30s",
+            POSTROOM_ROUTES=routes,
+            POSTROOM_RETRY_SCHEDULE="1m,5m",
+            POSTROOM_LOG="errors",
+        )
+        office.start(output=subprocess.DEVNULL)
+        try:
+            yield office
+        finally:
+            office.stop()
 
 
 def submit(office: Office, letters: int, rate: float) -> list[SubmissionId]:

@@ -20,7 +20,7 @@ FAILURES = 3
 """Sessions in a row that come to nothing before a destination rests."""
 
 RESTS = (1, 2, 5, 10, 15)
-"""How long the rests in a row are, in units; the last repeats. To try costs one session, and fresh letters wait for it."""
+"""How long the rests in a row are, in units; the last repeats. A trial costs one session, and fresh letters wait."""
 
 PLACES = 8
 """Sessions at once that a slow destination has."""
