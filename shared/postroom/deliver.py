@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from postroom.admission import Admission, NotNow, Visit
 from postroom.claims import Claimed, Claims, Early, Live, Over
 from postroom.delivery.attempt import Attempt
-from postroom.delivery.parcel import Franking, Lease, Parcel
+from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import Route, Target
 from postroom.delivery.settlement import Settlement, outcome_of
@@ -31,6 +32,9 @@ from postroom.smtp.verdict import Fate, Verdict
 MOST_DEATHS = 8  # workers in a row that may die with a letter before it is parked as `failed`
 PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds between tries to record a verdict that must not be lost
 
+_MOMENT = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
@@ -46,6 +50,7 @@ class Deliver:
 
     claims: Claims
     schedule: Schedule
+    admission: Admission
     destination: Callable[[DeliveryTask], Target | Verdict | Elsewhere]
     wire: Wire
     policy: RetryPolicy
@@ -62,6 +67,14 @@ class Deliver:
 
     def __call__(self, task: DeliveryTask) -> None:
         self._record_what_is_remembered()
+        match self.admission(task):
+            case NotNow() as wait:
+                self._wait(task, wait)
+            case Visit() as visit:
+                with visit:
+                    self._carry(task, visit)
+
+    def _carry(self, task: DeliveryTask, visit: Visit) -> None:
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
@@ -86,6 +99,7 @@ class Deliver:
                 self._settle(opened.pop(id(mail)), carried, target.note if isinstance(target, Target) else None)
             except Unavailable as error:
                 trouble.append(error)
+            visit.saw(carried.verdicts)
 
         def mark(mail: Mail) -> bool:
             ours = opened[id(mail)]
@@ -109,12 +123,52 @@ class Deliver:
         if left:
             self.schedule.put(replace(task, parcels=left).again(), self.clock())
 
+    # Waiting.
+
+    def _wait(self, task: DeliveryTask, wait: NotNow) -> None:
+        """Put each parcel's task back until its destination may be asked: nothing is claimed, no attempt counts."""
+        now = self.clock()
+        later: list[tuple[DeliveryTask, datetime]] = []
+        for ref in task.parcels:
+            found = self.claims.submissions.find(ref.submission, ref.number)
+            if found is None:
+                continue
+            submission, parcel = found.submission, found.parcel
+            end = self.policy.end(submission.date, submission.expires_at)
+            free = standing(parcel, ref, now, holder_is_dead=False) is Standing.FREE
+            if not free or now > end or (parcel.route, parcel.destination) != (task.route, task.destination):
+                # What becomes of it is nothing that its destination could decide.
+                self._see_to(task, ref, wait.health.cause)
+                continue
+            due = parcel.next_attempt_at or submission.date
+            # It ends in time, however long the rest is.
+            at = min(wait.again(parcel.key, due, now), end + _MOMENT)
+            # Copies that wait for the same moment get one name: no sweep multiplies them.
+            named = max(_after(ref, parcel), (at - _EPOCH) // timedelta(microseconds=1))
+            later.append((parcel.task(named), at))
+        self.schedule.put_many(later)
+
+    def _see_to(self, task: DeliveryTask, ref: ParcelRef, cause: str | None) -> None:
+        """All that is to be done for a parcel but to carry it: it expires, or a dead worker's claim is ended."""
+        opened: dict[int, _Opened] = {}
+        if self._open(task, ref, opened, kept_by=cause) is not None:
+            ((_, ours),) = opened.items()
+            self._record(self._settlement(ours).put_back(ours.parcel), None)
+
     # Claiming.
 
     def _open(
-        self, task: DeliveryTask, ref: ParcelRef, opened: dict[int, _Opened], elsewhere: Route | None
+        self,
+        task: DeliveryTask,
+        ref: ParcelRef,
+        opened: dict[int, _Opened],
+        elsewhere: Route | None = None,
+        kept_by: str | None = None,
     ) -> Mail | None:
-        """The parcel's letter, claimed and ready to go, or None where there is nothing to carry."""
+        """The parcel's letter, claimed and ready to go, or None where there is nothing to carry.
+
+        `elsewhere` is the route whose its destination's servers are, `kept_by` the cause for which it wasn't asked.
+        """
         letters: list[Outgoing] = []
 
         def frank(found: Found) -> Franking | None:
@@ -130,7 +184,7 @@ class Deliver:
                     # The record says where a letter goes and when, not whoever brings it.
                     self._record(self._settlement(ours).put_back(parcel), None)
                     return None
-                ending = self._ending(ours)
+                ending = self._ending(ours, kept_by)
                 if ending is not None:
                     self._record(ending, None)
                     return None
@@ -180,13 +234,13 @@ class Deliver:
     def _settlement(self, ours: _Opened, mx: str | None = None) -> Settlement:
         return Settlement(ours.submission, self.policy, self.clock(), mx)
 
-    def _ending(self, ours: _Opened) -> Parcel | None:
+    def _ending(self, ours: _Opened, kept_by: str | None) -> Parcel | None:
         """The settled parcel where a claimed one must not be attempted any more."""
         submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
         if parcel.deaths >= MOST_DEATHS:
             return settlement.failed(parcel, "killed_its_worker")
         if self.policy.too_late(due=submission.date, now=settlement.now, expires_at=submission.expires_at):
-            return settlement.expired(parcel)
+            return settlement.expired(parcel, kept_by)
         return None
 
     # Settling.

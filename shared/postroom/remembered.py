@@ -26,6 +26,11 @@ class Remembered:
         known = self._known.get((kind, key))
         if known is not None and now < known[0]:
             return known[1]
+        return self.look(kind, key)
+
+    def look(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        """The document as it is at this moment, which is what is remembered from then on."""
+        now = self._monotonic()
         document = self._directory.get(kind, key)
         self._remember(kind, key, now, document)
         return document

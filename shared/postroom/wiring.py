@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import Accept, deployment_secret
+from postroom.admission import Admission
 from postroom.claims import Claims
 from postroom.clouds.clock import now
 from postroom.deliver import Deliver
+from postroom.delivery.health import Pace
 from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
 from postroom.journal import complain, note, tell
@@ -184,7 +186,7 @@ def delivering(settings: Settings) -> Deliver:
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
-    submissions, schedule, _, holders = home(settings)
+    submissions, schedule, directory, holders = home(settings)
     resolver = resolving(settings)
     guard = Guard(settings.dial_allow)
     reach = Reach(
@@ -203,9 +205,19 @@ def delivering(settings: Settings) -> Deliver:
         port=settings.sts_port,
         troubled=note,
     )
+    holder = str(uuid4())
     return Deliver(
         claims=Claims(submissions=submissions, holders=holders),
         schedule=schedule,
+        admission=Admission(
+            directory=directory,
+            pace=Pace.of(settings.retry_schedule[0]),
+            clock=now,
+            monotonic=time.monotonic,
+            slow_after=2 * settings.timeouts.connect,
+            longest=settings.function_timeout,
+            holder=holder,
+        ),
         destination=Destinations(
             routes=settings.routes,
             resolver=resolver,
@@ -220,7 +232,7 @@ def delivering(settings: Settings) -> Deliver:
         clock=now,
         monotonic=time.monotonic,
         pause=time.sleep,
-        holder=str(uuid4()),
+        holder=holder,
         lease=settings.lease,
         session_seconds=(settings.function_timeout - margin(settings)).total_seconds(),
         begin_seconds=settings.function_timeout.total_seconds() * 0.6,

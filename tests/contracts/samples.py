@@ -102,7 +102,7 @@ def attempt(mine: Parcel, *, started_at: datetime = NOON, text: str = "250 2.0.0
     )
 
 
-def task(queue: str = "mx", of: Submission | None = None) -> DeliveryTask:
+def task(queue: str = "mx", of: Submission | None = None, destination: str = "example.org") -> DeliveryTask:
     """A task like any other, of the given submission's first parcel or of one that is nowhere."""
-    one = (of or submission()).parcels[0]
+    one = (of or submission(destinations=(destination,))).parcels[0]
     return DeliveryTask(queue, one.route, one.destination, (ref(one),))

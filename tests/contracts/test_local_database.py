@@ -241,6 +241,10 @@ def test_a_file_of_an_earlier_version_is_taken_along(database: Database) -> None
         earlier.executescript(
             """ALTER TABLE parcels ADD COLUMN claim INTEGER NOT NULL DEFAULT 0;
                ALTER TABLE parcels ADD COLUMN lease_until INTEGER;
+               DROP INDEX tasks_by_time;
+               ALTER TABLE tasks DROP COLUMN destination;
+               CREATE INDEX tasks_by_time ON tasks (queue, not_before) WHERE done_at IS NULL;
+               INSERT INTO tasks (name, queue, body, not_before) VALUES ('old', 'mx', x'7b7d', 0);
                PRAGMA user_version = 1;"""
         )
     database.close()
@@ -252,3 +256,6 @@ def test_a_file_of_an_earlier_version_is_taken_along(database: Database) -> None
     assert found is not None
     assert submissions.change(replace(found.parcel, generation=1)) is not None
     assert submissions.create(submission(), LETTER)
+    LocalSchedule(database).put(stored.parcels[0].task(), NOON)
+    due = Queue(database).due("mx", NOON, 10, without=["example.org"])
+    assert [task.name for task in due] == ["old"], "a task of then is for nobody in particular"

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from postroom.clouds.local import push
+from postroom.clouds.local import push, turns
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.lane import QueueLimits
@@ -317,6 +317,52 @@ def test_a_queue_whose_tasks_hang_blocks_no_other(database: Database, schedule: 
         released.set()
         function.wait_for(70)
     assert [call.queue for call in calls[2:]] == ["fast"] * 20
+
+
+def test_a_destination_whose_tasks_hang_has_a_share_of_the_workers_and_the_others_have_the_rest(
+    database: Database, schedule: LocalSchedule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SLOW", 0.1)
+    released = Event()
+    stalled = [task(destination="stalled.example") for _ in range(300)]
+    schedule.put_many([(each, NOON) for each in stalled])
+    names = {each.name for each in stalled}
+    sixteen = QueueLimits(concurrency=16)
+    with (
+        Function(until(released, lambda call: call.name in names)) as function,
+        dispatching(Dispatcher(database, {"": function.url}, default=sixteen)),
+    ):
+        function.wait_for(2)
+        sleep(0.2)
+        began = monotonic()
+        for number in range(40):
+            schedule.put(task(destination=f"{number % 20}.example"), now())
+        calls = function.wait_for(42)
+        assert monotonic() - began < 2.0
+        assert sum(call.name in names for call in calls) == 2, "an eighth of them"
+        released.set()
+        function.wait_for(340)
+        wait_until(lambda: Queue(database).waiting() == {})
+    assert len({call.name for call in function.calls}) == len(function.calls) == 340, "each once"
+
+
+def test_a_backlog_of_one_destination_s_keeps_nobody_waiting_behind_it(
+    database: Database, schedule: LocalSchedule
+) -> None:
+    released = Event()
+    ahead = [task(destination="first.example") for _ in range(300)]
+    schedule.put_many([(each, NOON) for each in ahead])
+    names = {each.name for each in ahead}
+    with (
+        Function(until(released, lambda call: call.name in names)) as function,
+        dispatching(Dispatcher(database, {"": function.url})),
+    ):
+        function.wait_for(8)
+        schedule.put(task(destination="second.example"), now())
+        calls = function.wait_for(9)
+        assert [call.name in names for call in calls] == [True] * 8 + [False], "long before anybody counts as slow"
+        released.set()
+        function.wait_for(301)
 
 
 def test_no_more_of_a_queue_s_tasks_run_at_once_than_may(database: Database, schedule: LocalSchedule) -> None:

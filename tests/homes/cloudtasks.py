@@ -118,7 +118,7 @@ class CloudTasks:
             return _error(400, "INVALID_ARGUMENT", wrong)
         body = base64.b64decode(task["httpRequest"].get("body", ""))
         not_before = datetime.fromisoformat(task["scheduleTime"]) if "scheduleTime" in task else now
-        if not Queue(self.database).put([(queue_id, name, body, not_before)], now):
+        if not Queue(self.database).put([(queue_id, name, body, not_before, None)], now):
             return _error(409, "ALREADY_EXISTS", "The task cannot be created because a task with this name existed")
         Bell(self.database.folder).ring()
         self.created.append(task)

@@ -31,6 +31,11 @@ class Gate:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    @property
+    def guests(self) -> int:
+        """How many connections came so far."""
+        return len(self._sockets) // 2
+
     def shut(self) -> None:
         self._open.clear()
 

@@ -10,7 +10,7 @@ from tests.internet.peer import serving
 from tests.journeys.deployments import CHOSEN, HOMES, Home
 from tests.journeys.destination import Destination
 from tests.journeys.office import Office
-from tests.journeys.trouble import TROUBLES, says
+from tests.journeys.trouble import GONE_TOO, TROUBLES, says
 from tests.journeys.ways import LOGIN, ZONE, ways
 
 
@@ -44,6 +44,7 @@ def routes(destination: Destination, proxy: Socks) -> Iterator[str]:
             for name, trouble in TROUBLES.items()
         }
         hosts |= {name: trouble.host for name, trouble in TROUBLES.items() if trouble.host is not None}
+        hosts[GONE_TOO] = "127.0.0.1:9"
         hosts["*"] = f"127.0.0.1:{destination.port}"
         yield ways(stack.enter_context(serving(proxy))) + "".join(
             f'[[route]]\nname = "{name if name != "*" else "here"}"\nmatch = "{name}"\nvia = "smtp://{host}"\n'

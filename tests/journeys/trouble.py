@@ -26,6 +26,8 @@ TROUBLES: Mapping[str, Trouble] = {
     "private.example": Trouble("forbidden_address", host="10.1.2.3:25"),
 }
 
+GONE_TOO = "late.example"  # for the story that must be the first to find that nobody is there
+
 
 @contextmanager
 def says(greeting: bytes) -> Iterator[int]:

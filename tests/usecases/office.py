@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from postroom.accept import Accept, SubmitRequest
+from postroom.admission import Admission
 from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.deliver import Deliver
+from postroom.delivery.health import Pace
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
 from postroom.delivery.sts import Policy
@@ -150,6 +152,15 @@ class UseCases:
         return Deliver(
             claims=Claims(submissions=submissions, holders=self.holders[-1]),
             schedule=self.schedule,
+            admission=Admission(
+                directory=self.directory,
+                pace=Pace(),
+                clock=lambda: self.now,
+                monotonic=lambda: self.seconds,
+                slow_after=20,
+                longest=timedelta(seconds=780),
+                holder=holder,
+            ),
             destination=Destinations(
                 routes=self.accept.routes,
                 resolver=self.resolver,

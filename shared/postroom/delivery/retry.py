@@ -43,7 +43,7 @@ class RetryPolicy:
         delay = self.delays[min(attempts, len(self.delays)) - 1]
         if greylisted and attempts == 1:
             delay = min(delay, GREYLISTED_FOR if hint is None else max(hint, MINUTE))
-        end = self._end(due, expires_at)
+        end = self.end(due, expires_at)
         if now + delay > end:
             return None
         asked = delay if hint is None else max(delay, min(max(hint, MINUTE), self.give_up_after))
@@ -53,9 +53,10 @@ class RetryPolicy:
 
     def too_late(self, *, due: datetime, now: datetime, expires_at: datetime | None) -> bool:
         """Whether no attempt may start any more."""
-        return now > self._end(due, expires_at)
+        return now > self.end(due, expires_at)
 
-    def _end(self, due: datetime, expires_at: datetime | None) -> datetime:
+    def end(self, due: datetime, expires_at: datetime | None) -> datetime:
+        """After which no attempt starts."""
         end = due + self.give_up_after
         return end if expires_at is None else min(end, expires_at)
 

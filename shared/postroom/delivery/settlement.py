@@ -42,9 +42,9 @@ class Settlement:
 
         return self._released(replace(tried.with_open(moved), marked=False, deaths=0))
 
-    def expired(self, parcel: Parcel) -> Parcel:
-        """The parcel with its open recipients too old to go on."""
-        return self._ended(parcel, Status.EXPIRED, "expired")
+    def expired(self, parcel: Parcel, cause: str | None = None) -> Parcel:
+        """The parcel with its open recipients too old to go on; `cause` is why those were never asked about."""
+        return self._ended(parcel, Status.EXPIRED, cause or "expired")
 
     def failed(self, parcel: Parcel, cause: str) -> Parcel:
         """The parcel with its open recipients failed: it could not be sent at all."""

@@ -21,7 +21,7 @@ from postroom.ports import Unavailable
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE submissions (
@@ -67,18 +67,21 @@ CREATE TABLE tasks (
     queue TEXT NOT NULL,
     body BLOB,
     not_before INTEGER NOT NULL,
+    destination TEXT,      -- whom it is for: one destination's tasks must not keep the others' waiting
     retries INTEGER NOT NULL DEFAULT 0,
     executions INTEGER NOT NULL DEFAULT 0,
     response INTEGER,      -- the last answer, where there was one
     reason TEXT,           -- why it is tried again
     done_at INTEGER        -- set: a tombstone, which keeps the name taken for an hour
 );
-CREATE INDEX tasks_by_time ON tasks (queue, not_before) WHERE done_at IS NULL;
+CREATE INDEX tasks_by_time ON tasks (queue, not_before, destination) WHERE done_at IS NULL;
 CREATE INDEX tombstones_by_time ON tasks (done_at) WHERE done_at IS NOT NULL;
 """
 
 CHANGES = {
     1: "ALTER TABLE parcels DROP COLUMN claim; ALTER TABLE parcels DROP COLUMN lease_until;",
+    2: "ALTER TABLE tasks ADD COLUMN destination TEXT; DROP INDEX tasks_by_time;"
+    "CREATE INDEX tasks_by_time ON tasks (queue, not_before, destination) WHERE done_at IS NULL;",
 }
 """What takes a file from one version to the next."""
 

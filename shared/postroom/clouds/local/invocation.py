@@ -172,15 +172,20 @@ class Dispatcher:
 
     def _fill(self, lane: Lane, now: datetime) -> float:
         """Hand the lane what is due and what it has room for; the seconds after which to look again."""
+        full = lane.full()
         room, sleep = lane.room(time.monotonic())
         if room == 0:
             return sleep
-        # Those in hand are still in the queue, and may all be ahead of those that aren't.
-        due = self._queue.due(lane.queue, now, lane.in_hand + room)
-        fresh = [task for task in due if not lane.has(task)][:room]
-        for task in fresh:
-            lane.take(task, self._may_start_another)
-        if len(fresh) == room:
+        while room > 0:
+            # Those in hand are still in the queue, and may all be ahead of those that aren't.
+            due = self._queue.due(lane.queue, now, lane.in_hand + room, full)
+            fresh = [task for task in due if not lane.has(task)][:room]
+            taken = sum(lane.take(task, self._may_start_another) for task in fresh)
+            room -= taken
+            if taken == len(fresh):
+                break
+            full = lane.full()  # and now those behind whoever had more than its share
+        if room == 0:
             return lane.room(time.monotonic())[1]
         upcoming = self._queue.next_due(lane.queue, now)
         return LONGEST_SLEEP if upcoming is None else (upcoming - now).total_seconds()

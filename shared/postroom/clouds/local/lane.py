@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from postroom.clouds.local.push import Answer, Pusher, headers
 from postroom.clouds.local.queue import Task
+from postroom.clouds.local.turns import Turns
 
 _AHEAD = 16  # tasks in hand beyond those being pushed, at least, so that a thread needn't wait for the next
 _IDLE = 5.0  # seconds after which a thread without work closes its connection
@@ -48,6 +49,7 @@ class Lane:
         self._proof = proof
         self._held: set[int] = set()
         self._ready: SimpleQueue[Task | None] = SimpleQueue()
+        self._turns = Turns(limits.concurrency, self._ready.put)
         self._threads: list[tuple[Thread, Pusher]] = []
         self._tokens = self._most_tokens = max(1.0, (limits.rate_per_second or 0.0) * _BURST)
         self._counted_at = monotonic()
@@ -75,8 +77,13 @@ class Lane:
         room = min(int(self._tokens), self._limits.concurrency - len(self._held))
         return max(0, room), (1.0 - self._tokens) / rate if self._tokens < 1.0 else 1.0
 
-    def take(self, task: Task, may_start_another: Callable[[], bool]) -> None:
-        """Push the task as soon as a thread is free."""
+    def take(self, task: Task, may_start_another: Callable[[], bool]) -> bool:
+        """Push the task as soon as a thread is free and its turn has come; False where its destination has its share.
+
+        It may be offered again once the destination is no more among those of `full`.
+        """
+        if not self._turns.add(task):
+            return False
         self._held.add(task.number)
         self._tokens -= 1.0
         wanted = min(len(self._held), self._limits.concurrency)
@@ -86,7 +93,13 @@ class Lane:
             thread = Thread(target=self._work, args=(pusher,), name=f"push {self.queue}", daemon=True)
             self._threads.append((thread, pusher))
             thread.start()
-        self._ready.put(task)
+        return True
+
+    def full(self) -> list[str]:
+        """The destinations whose tasks it wouldn't take. Those in hand that wait for a slow one it hands back."""
+        for task in self._turns.look():
+            self._held.discard(task.number)
+        return self._turns.full()
 
     def release(self, task: Task) -> None:
         """Forget a task whose end is recorded."""
@@ -94,6 +107,7 @@ class Lane:
 
     def stop(self) -> None:
         """Begin nothing more."""
+        self._turns.clear()
         try:
             while True:
                 self._ready.get_nowait()
@@ -120,6 +134,9 @@ class Lane:
                     task = self._ready.get()
                 if task is None:
                     return
-                self._end(task, pusher.push({**headers(task), **self._proof}, task.body))
+                self._turns.begins(task)
+                answer = pusher.push({**headers(task), **self._proof}, task.body)
+                self._turns.ends(task)
+                self._end(task, answer)
         finally:
             pusher.close()

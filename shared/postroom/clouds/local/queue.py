@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ class Task:
     executions: int = 0  # answers it got, those of 5xx not counted
     response: int | None = None
     reason: str | None = None
+    destination: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,25 @@ class Queue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, tasks: Sequence[tuple[str, str, bytes, datetime]], now: datetime) -> int:
-        """Keep tasks of (queue, name, body, not before) until they have run, durable on return; how many are new.
+    def put(self, tasks: Sequence[tuple[str, str, bytes, datetime, str | None]], now: datetime) -> int:
+        """Keep tasks of (queue, name, body, not before, destination) until they have run, durable on return.
+
+        How many are new. The destination is whom a task may keep waiting, where there is one.
 
         A task of the same name that is waiting, running or was run within the hour swallows a later one.
         """
         old = microseconds(now - TOMBSTONE)
-        rows = [(name, queue, body, microseconds(not_before), old) for queue, name, body, not_before in tasks]
+        rows = [
+            (name, queue, body, microseconds(not_before), destination, old)
+            for queue, name, body, not_before, destination in tasks
+        ]
 
         def insert(connection: Connection) -> int:
             added = connection.executemany(
-                """INSERT INTO tasks (name, queue, body, not_before) VALUES (?, ?, ?, ?)
+                """INSERT INTO tasks (name, queue, body, not_before, destination) VALUES (?, ?, ?, ?, ?)
                    ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, body = excluded.body,
-                       not_before = excluded.not_before, retries = 0, executions = 0,
-                       response = NULL, reason = NULL, done_at = NULL
+                       not_before = excluded.not_before, destination = excluded.destination,
+                       retries = 0, executions = 0, response = NULL, reason = NULL, done_at = NULL
                    WHERE done_at <= ?""",
                 rows,
             )
@@ -81,13 +88,17 @@ class Queue:
         )
         return [queue for (queue,) in rows]
 
-    def due(self, queue: str, now: datetime, limit: int) -> list[Task]:
-        """The first `limit` tasks whose time has come, the earliest first."""
+    def due(self, queue: str, now: datetime, limit: int, without: Sequence[str] = ()) -> list[Task]:
+        """The first `limit` tasks whose time has come, the earliest first; none for the destinations of `without`."""
+        # However many of theirs there are, passing them over takes no more than the index.
+        passed_over = "AND ifnull(destination, '') NOT IN (SELECT value FROM json_each(?))" if without else ""
         rows = self._database.read(
-            """SELECT number, name, queue, body, not_before, retries, executions, response, reason FROM tasks
-               WHERE done_at IS NULL AND queue = ? AND not_before <= ? ORDER BY not_before LIMIT ?""",
+            f"""SELECT number, name, queue, body, not_before, retries, executions, response, reason, destination
+               FROM tasks WHERE done_at IS NULL AND queue = ? AND not_before <= ? {passed_over}
+               ORDER BY not_before LIMIT ?""",  # noqa: S608  nothing but our own words is put in
             queue,
             microseconds(now),
+            *([json.dumps(without)] if without else []),
             limit,
         )
         return [

@@ -24,7 +24,7 @@ class LocalSchedule:
         self.put_many([(task, not_before)])
 
     def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
-        rows = [(task.queue, task.name, task.body(), not_before) for task, not_before in tasks]
+        rows = [(task.queue, task.name, task.body(), not_before, task.destination) for task, not_before in tasks]
         if rows and self._queue.put(rows, self._clock()):
             self._bell.ring()
 
