@@ -83,13 +83,14 @@ class Destinations:
 
     def _exchangers(self, route: Route, domain: str) -> Target | Verdict:
         match self.resolver.exchangers(domain):
-            case MxFound(exchangers):
+            case MxFound(exchangers, secure):
                 nearer = nearer_than_us(exchangers, self.us)
                 if not nearer:  # RFC 5321 §5.1. It is for us to mend, so nobody's letter bounces for it.
                     names = ", ".join(sorted(self.us))
                     note = f"The MX of {domain} is ourselves, {names} (POSTROOM_HELO): give it a route of its own"
                     return Verdict("", Fate.DEFERRED, note=note, enhanced="4.4.6", cause="loop")
-                return self._under_policy(route, domain, in_order(nearer, self.shuffle))
+                target = self._under_policy(route, domain, in_order(nearer, self.shuffle))
+                return replace(target, vouched_for=domain) if secure and isinstance(target, Target) else target
             case NullMx():  # RFC 7505 §3 and §4.1
                 note = f"{domain} says by a null MX that it takes no mail"
                 return Verdict("", Fate.REFUSED, note=note, enhanced="5.1.10", cause="null_mx")
@@ -98,23 +99,23 @@ class Destinations:
             case NoAnswer(why):
                 return Verdict("", Fate.DEFERRED, note=why, cause="dns")
 
-    def _under_policy(self, route: Route, domain: str, hosts: tuple[str, ...]) -> Target | Verdict:
+    def _under_policy(self, route: Route, domain: str, found: tuple[Exchanger, ...]) -> Target | Verdict:
         """RFC 8461 §5: under an enforced policy nobody else is asked, and nobody without a certificate to trust."""
         policy, security, note = self.policy(domain), route.security, None
         if policy is not None and policy.mode is not Mode.NONE:
-            covered = tuple(host for host in hosts if policy.covers(host))
-            others = ", ".join(host for host in hosts if host not in covered)
+            covered = tuple(each for each in found if policy.covers(each.host))
+            others = ", ".join(each.host for each in found if each not in covered)
             if policy.mode is Mode.TESTING:
                 note = f"{domain} tests an MTA-STS policy" + (f", which doesn't name {others}" if others else "")
             elif covered:
-                hosts, security = covered, security.at_least(Security.VERIFY)
+                found, security = covered, security.at_least(Security.VERIFY)
                 note = f"{domain} enforces an MTA-STS policy" + (f", which doesn't name {others}" if others else "")
             else:
                 why = f"{domain} enforces an MTA-STS policy, and it names none of its mail servers: {others}"
                 return Verdict("", Fate.DEFERRED, note=why, cause="sts")
         return Target(
             route=route.name,
-            hosts=tuple(Host(host, self.smtp_port) for host in hosts[:MOST_HOSTS]),
+            hosts=tuple(Host(each.host, self.smtp_port, each.preference) for each in found[:MOST_HOSTS]),
             security=security,
             depth=route.depth,
             approach=route.approach,

@@ -1,5 +1,7 @@
 """The routes table, and who shares a session."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from postroom.delivery.routes_file import parse_routes
@@ -91,6 +93,10 @@ def test_a_domain_without_a_route_is_an_error() -> None:
 
 def test_exchangers_go_by_preference_and_equal_ones_as_they_are_drawn() -> None:
     found = [Exchanger(20, "backup"), Exchanger(10, "a"), Exchanger(10, "b"), Exchanger(10, "a")]
-    assert in_order(found, lambda _: None) == ("a", "b", "backup")
-    assert in_order(found, lambda drawn: drawn.reverse()) == ("a", "b", "backup")
-    assert in_order(found[:3], lambda drawn: drawn.reverse()) == ("b", "a", "backup")
+    assert hosts(in_order(found, lambda _: None)) == ["a", "b", "backup"]
+    assert hosts(in_order(found, lambda drawn: drawn.reverse())) == ["a", "b", "backup"]
+    assert hosts(in_order(found[:3], lambda drawn: drawn.reverse())) == ["b", "a", "backup"]
+
+
+def hosts(exchangers: Sequence[Exchanger]) -> list[str]:
+    return [each.host for each in exchangers]

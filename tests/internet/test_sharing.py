@@ -200,16 +200,28 @@ OTHER_WAYS: dict[str, Target] = {
     "proxy's user": replace(TARGET, approach=Approach(proxy=Proxy("proxy.example.org", 1080, ALICE))),
     "letters": replace(TARGET, approach=Approach(letters=5)),
     "timeouts": replace(TARGET, approach=Approach(timeouts=(("final", 5.0),))),
+    "vouched_for": replace(TARGET, vouched_for="example.net"),
 }
+
+
+def test_a_session_with_a_backup_is_not_shared_with_whom_it_is_the_first_choice_of_another(slow: SmtpWire) -> None:
+    """The same two servers, and each domain prefers the other one."""
+    first, second = Register(), Register()
+    with serving(first.serve) as one, serving(second.serve) as other, somebody_under_way(slow):
+        for preferences in ((1, 2), (2, 1), (1, 2)):
+            hosts = [Host("localhost", port, number) for port, number in zip((one, other), preferences, strict=True)]
+            told(slow, replace(TARGET, hosts=tuple(sorted(hosts, key=lambda host: host.preference))))
+    assert [len(register.sessions) for register in (first, second)] == [1, 1]
+    assert [sum(line.startswith(b"BDAT") for line in each.sessions[0]) for each in (first, second)] == [2, 1]
 
 
 def test_what_changes_how_one_gets_there_is_part_of_the_way() -> None:
     ways = [pool.way(target, Security.OPPORTUNISTIC) for target in (TARGET, *OTHER_WAYS.values())]
     assert len(set(ways)) == len(ways)
     # Whoever adds a field decides about it: these alone change nothing of how one gets there.
-    no_part = {"route", "depth", "fallback"}
+    no_part = {"route", "depth", "fallback", "note"}
     assert {each.name for each in (*fields(Target), *fields(Approach))} - no_part - {"approach"} <= set(OTHER_WAYS)
-    same = replace(TARGET, route="s", depth=3, fallback=TARGET)
+    same = replace(TARGET, route="s", depth=3, fallback=TARGET, note="so it is")
     assert pool.way(same, Security.OPPORTUNISTIC) == ways[0]
 
 

@@ -376,6 +376,28 @@ def test_a_relay_gets_our_credentials_and_the_transcript_does_not(
     assert not any("AGFsaWNl" in line or password in line for line in said)
 
 
+def test_a_relay_that_says_a_secret_back_later_is_not_quoted(wire: SmtpWire, authority: trustme.CA) -> None:
+    context = server_context(authority, "localhost")
+
+    def serve(guest: Guest) -> None:
+        guest.say("220 mx.example.net ESMTP")
+        introduced(guest, "STARTTLS")
+        guest.hear()
+        guest.say("220 go ahead")
+        guest.encrypt(context)
+        introduced(guest, "AUTH PLAIN")
+        secret = guest.hear().split()[-1].decode()
+        guest.say("235 welcome")
+        guest.hear()
+        guest.say(f"550 5.7.1 not for {secret}, who says open-sesame")
+
+    with serving(serve) as port:
+        (carried,) = carry(wire, port, iter([mail()]), credentials=Credentials("alice", "open-sesame"))
+    said = " ".join([*lines(carried), str(carried.verdicts[0].reply), str(carried.note)])
+    assert "550 5.7.1 not for (left out), who says (left out)" in said
+    assert "sesame" not in said
+
+
 # Reaching.
 
 

@@ -45,7 +45,7 @@ def test_an_attempt_asks_few_hosts() -> None:
 def test_hosts_that_are_no_nearer_than_ourselves_are_not_asked() -> None:
     target = found((5, "nearest"), (10, "equal"), (10, "MX.Example.ORG"), (20, "further"))
     assert isinstance(target, Target)
-    assert target.hosts == (Host("nearest", 2525),)
+    assert target.hosts == (Host("nearest", 2525, 5),)
 
 
 @pytest.mark.parametrize("others", [[], [(10, "equal")], [(20, "further")]])

@@ -8,7 +8,7 @@ matches.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from postroom.smtp.security import Credentials, Security
@@ -83,6 +83,7 @@ class Host:
 
     name: str
     port: int
+    preference: int = field(default=0, compare=False)  # those of a lower one are asked first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,13 @@ class Target:
     approach: Approach = Approach()
     fallback: Target | None = None  # where letters go that none of the hosts has heard of, when none can be reached
     note: str | None = None  # what is to be said of each attempt besides
+    vouched_for: str | None = None  # the domain whose hosts these are, where DNSSEC vouches for that
+
+    @property
+    def best(self) -> frozenset[Host]:
+        """Those that nobody is preferred to."""
+        first = min((host.preference for host in self.hosts), default=0)
+        return frozenset(host for host in self.hosts if host.preference == first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +169,11 @@ def preferred(exchangers: Sequence[Exchanger]) -> tuple[str, ...]:
     return tuple(each.host for each in exchangers if each.preference == lowest)
 
 
-def in_order(exchangers: Sequence[Exchanger], shuffle: Callable[[list[Exchanger]], None]) -> tuple[str, ...]:
-    """Hosts by preference, lowest first, equal ones in the order that `shuffle` leaves (RFC 5321 §5.1)."""
+def in_order(exchangers: Sequence[Exchanger], shuffle: Callable[[list[Exchanger]], None]) -> tuple[Exchanger, ...]:
+    """By preference, lowest first, equal ones in the order that `shuffle` leaves, each host once (RFC 5321 §5.1)."""
     drawn = list(exchangers)
     shuffle(drawn)
-    return tuple(dict.fromkeys(each.host for each in sorted(drawn, key=lambda each: each.preference)))
+    first: dict[str, Exchanger] = {}
+    for each in sorted(drawn, key=lambda each: each.preference):
+        first.setdefault(each.host, each)
+    return tuple(first.values())

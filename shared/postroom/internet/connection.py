@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from ssl import SSLObject
 from time import monotonic
 from typing import cast
 
@@ -27,7 +28,7 @@ from postroom.smtp.flight import Flight, Heard, Lost
 from postroom.smtp.reply import Reply, decoded
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Phase, Timeouts
-from postroom.smtp.transcript import Transcript
+from postroom.smtp.transcript import Line, Transcript
 
 _HANDSHAKE = (Greeting, Ehlo, Helo, StartTls, AuthStep)
 _YES = {Greeting: 220, StartTls: 220}  # to a step of AUTH 235, to all others 250
@@ -47,12 +48,19 @@ class Connection:
         context: ssl.SSLContext,
         *,
         implicit_tls: bool,
+        objection: Callable[[SSLObject], str | None] | None = None,
         timeouts: Timeouts,
         deadlines: Deadlines,
         began: float,
         deadline: float,
+        before: tuple[Line, ...] = (),
     ) -> None:
-        """`sock` is ours from now on. `began` and `deadline` are monotonic; the transcript counts from `began`."""
+        """`sock` is ours from now on. `began` and `deadline` are monotonic; the transcript counts from `began`.
+
+        `objection` examines what the server has shown in the handshake, where somebody else than the roots vouches.
+        `before` is what was said in an earlier connection of the same attempt.
+        """
+        self._objection = objection
         self._timeouts = timeouts
         self._deadlines = deadlines
         self._sock = sock
@@ -66,9 +74,11 @@ class Connection:
             hostname=host, sock=sock, use_tls=implicit_tls, start_tls=False, tls_context=context, local_hostname="-"
         )
         self._tls: tuple[str, str] | None = None
+        self._vouched = False  # by DANE
+        self._hidden: list[bytes] = []
         self.began = began
         self.deadline = deadline  # of whoever uses it
-        self.transcript = Transcript()
+        self.transcript = Transcript(before)
         self.round_trips = 0
 
     async def say(self, flight: Flight) -> Heard:
@@ -89,7 +99,7 @@ class Connection:
                 self._lost = Lost("the server closed the connection")
                 return Heard((), self._lost)
             exchange = self._exchange = Exchange(
-                cast(asyncio.Transport, transport), self._sock, self._deadlines, self._until, self._hear
+                cast(asyncio.Transport, transport), self._sock, self._deadlines, self._until, self._hear, self._hidden
             )
             self._client.protocol = self._client.transport = None
         return await exchange.say(flight, octets, slices)
@@ -121,7 +131,7 @@ class Connection:
         if self._tls is None:
             return None
         version, cipher = self._tls
-        verified = self._context.verify_mode is ssl.CERT_REQUIRED
+        verified = self._vouched or self._context.verify_mode is ssl.CERT_REQUIRED
         return TlsFacts(version=version, cipher=cipher, verified=verified, policy=str(policy))
 
     def close(self, why: str = "we closed the connection") -> None:
@@ -156,11 +166,13 @@ class Connection:
         heard = await self._called(call, 235 if isinstance(command, AuthStep) else _YES.get(type(command), 250))
         if isinstance(command, AuthStep):
             heard = _without(command.secrets(), heard)
+            self._hidden += [each.encode() for each in command.secrets() if len(each) >= SHORTEST_SECRET]
             self._lost = heard.lost
         self._hear(heard.replies, monotonic())
         transport, protocol = self._client.transport, self._client.protocol
         if heard.lost is None and isinstance(command, Greeting | StartTls) and transport and protocol:
-            self._note_tls(transport)
+            if objection := self._examine(transport):
+                return self._lose(f"TLS failed: {objection}", tls=True)
             self._ear = listening(transport, protocol)
         return heard
 
@@ -201,11 +213,18 @@ class Connection:
         self._client.close()
         return Heard((), self._lost)
 
-    def _note_tls(self, transport: asyncio.BaseTransport) -> None:
-        session = transport.get_extra_info("ssl_object")
-        if session is not None and self._tls is None:
-            cipher = session.cipher()
-            self._tls = (session.version() or "", cipher[0] if cipher else "")
+    def _examine(self, transport: asyncio.BaseTransport) -> str | None:
+        """Keep what TLS the session has; what there is to be said against it."""
+        session: SSLObject | None = transport.get_extra_info("ssl_object")
+        if session is None or self._tls is not None:
+            return None
+        cipher = session.cipher()
+        self._tls = (session.version() or "", cipher[0] if cipher else "")
+        if self._objection is None:
+            return None
+        objection = self._objection(session)
+        self._vouched = objection is None
+        return objection
 
     def _hear(self, replies: Sequence[Reply], at: float) -> None:
         self.transcript.server(self._ms(at), [reply.shown for reply in replies])

@@ -102,7 +102,7 @@ class Conversation:
 
     async def _reached(self, target: Target, shared: Way, *, fresh: bool) -> Reached | Unreached:
         """A session that rests, unless it must be fresh, or a new one."""
-        resting = None if fresh else self.pool.take(shared)
+        resting = None if fresh else self.pool.take(shared, target.best)
         if resting is not None:
             resting.connection.deadline = self.deadline
             return resting

@@ -36,10 +36,12 @@ class Exchange(asyncio.BufferedProtocol):
         deadlines: Deadlines,
         until: Callable[[Phase, float], float],
         heard: Callable[[Sequence[Reply], float], None],
+        hidden: Sequence[bytes] = (),
     ) -> None:
         """Be in charge of `transport`, whose socket is `sock`; whoever had it must let go of it.
 
-        `until` tells when a phase that begins at a moment must be over; times are monotonic.
+        `until` tells when a phase that begins at a moment must be over; times are monotonic. `hidden` are secrets of
+        ours that no reply may bring back.
         """
         self._loop = asyncio.get_running_loop()
         self._transport = transport
@@ -47,7 +49,7 @@ class Exchange(asyncio.BufferedProtocol):
         self._deadlines = deadlines
         self._until = until
         self._on_replies = heard
-        self._parser = ReplyParser()
+        self._parser = ReplyParser(hidden)
         self._buffer = bytearray(BUFFER)
         self._view = memoryview(self._buffer)
         self._outstanding: deque[Command] = deque()

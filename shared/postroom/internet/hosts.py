@@ -16,10 +16,10 @@ class Hosts:
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
-        self._known: dict[Host, tuple[float, Habits]] = {}
+        self._known: dict[tuple[str, int], tuple[float, Habits]] = {}
 
     def habits(self, host: Host) -> Habits:
-        until, habits = self._known.get(host, (0.0, NOTHING_KNOWN))
+        until, habits = self._known.get((host.name, host.port), (0.0, NOTHING_KNOWN))
         return habits if self._clock() < until else NOTHING_KNOWN
 
     def learn(self, host: Host, habits: Habits) -> None:
@@ -30,4 +30,4 @@ class Hosts:
             return
         if len(self._known) >= MOST:
             self._known.clear()
-        self._known[host] = (self._clock() + REMEMBERED, habits)
+        self._known[host.name, host.port] = (self._clock() + REMEMBERED, habits)

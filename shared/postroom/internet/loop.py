@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock, Thread
 from typing import Any, TypeVarTuple
 
@@ -19,6 +20,10 @@ def new_loop() -> asyncio.AbstractEventLoop:
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
+
+
+MOST_QUESTIONS = 64
+"""To DNS, at once."""
 
 
 class Background:
@@ -48,6 +53,8 @@ class Background:
             with self._lock:
                 if self._loop is None or self._pid != os.getpid():
                     loop = new_loop()
+                    # Questions to DNS wait there: a few that nobody answers must not hold up all others.
+                    loop.set_default_executor(ThreadPoolExecutor(MOST_QUESTIONS, "postroom-dns"))
                     Thread(target=loop.run_forever, name="postroom-wire", daemon=True).start()
                     self._loop, self._pid, self._tasks = loop, os.getpid(), set()
         return self._loop

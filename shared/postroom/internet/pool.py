@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from time import monotonic
@@ -39,11 +39,13 @@ class Way(NamedTuple):
     credentials: Credentials | None
     approach: Approach
     security: Security
+    vouched_for: str | None
 
 
 def way(target: Target, asked: Security) -> Way:
     security = target.security.at_least(asked)
-    return Way(frozenset(target.hosts), target.implicit_tls, target.credentials, target.approach, security)
+    hosts = frozenset(target.hosts)
+    return Way(hosts, target.implicit_tls, target.credentials, target.approach, security, target.vouched_for)
 
 
 @dataclass(eq=False, slots=True)
@@ -87,17 +89,23 @@ class Pool:
         """Whether somebody else is under way, or was a moment ago, who may have a use for a session."""
         return self._under_way > 1 or bool(self._resting)
 
-    def take(self, way: Way) -> Reached | None:
-        """A session that rests on this way, the one that was used last."""
-        while several := self._resting.get(way):
-            resting = several.pop()
-            if not several:
-                del self._resting[way]
-            self.deadlines.forget(resting)
-            if resting.reached.usable and not resting.reached.old:
-                return resting.reached
-            self.let_go(resting.reached)
+    def take(self, way: Way, best: Collection[Host]) -> Reached | None:
+        """A session that rests on this way with one of the `best` hosts, the one that was used last."""
+        for resting in reversed(self._resting.get(way, ())[:]):
+            reached = resting.reached
+            if reached.usable and not reached.old and reached.host not in best:
+                continue
+            self._forget(way, resting)
+            if reached.usable and not reached.old:
+                return reached
+            self.let_go(reached)
         return None
+
+    def _forget(self, way: Way, resting: _Resting) -> None:
+        self.deadlines.forget(resting)
+        self._resting[way].remove(resting)
+        if not self._resting[way]:
+            del self._resting[way]
 
     def rest(self, way: Way, reached: Reached) -> None:
         resting = _Resting(reached, self, monotonic() + LONGEST_REST)
@@ -108,10 +116,7 @@ class Pool:
         """Say goodbye for a session that nobody wants any more."""
         for way, several in list(self._resting.items()):
             if resting in several:
-                several.remove(resting)
-                if not several:
-                    del self._resting[way]
-        self.deadlines.forget(resting)
+                self._forget(way, resting)
         resting.reached.connection.deadline = float("inf")  # whoever's it was has gone
         self.part(resting.reached)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
+from ssl import SSLObject
 from time import monotonic
+from typing import TypeVar
 
 from postroom.delivery.routing import Host, Target
 from postroom.internet.connection import Connection
@@ -20,6 +24,8 @@ from postroom.ports import Carried
 from postroom.smtp.dialogue import Session
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Timeouts
+
+T = TypeVar("T")
 
 MOST_ADDRESSES = 5  # that one attempt dials
 
@@ -39,6 +45,14 @@ class Errand:
     ) -> Unreached:
         before = Carried(verdicts=(), mx=mx, address=address)
         return Unreached(note=note, cause=cause, route=self.target.route, before=before, hopeless=hopeless)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a session with one host must have, and what is to be said against what the host has shown."""
+
+    security: Security
+    objection: Callable[[SSLObject], str | None] | None = None
 
 
 class Reach:
@@ -70,13 +84,49 @@ class Reach:
             if isinstance(addresses, Unreached):
                 last = addresses
                 continue
+            demand = await self._demand(errand, host)
+            if isinstance(demand, Unreached):
+                last = demand
+                continue
             for address in addresses[: MOST_ADDRESSES - tried]:
                 tried += 1
-                found = await self._try(errand, way, host, address)
+                found = await self._try(errand, way, host, address, demand)
                 if isinstance(found, Reached) or found.hopeless:
                     return found
                 last = found
         return last
+
+    async def _demand(self, errand: Errand, host: Host) -> Demand | Unreached:
+        """What is demanded of a host: as much as was asked for, and what it demands of us itself by DANE (RFC 7672)."""
+        domain = errand.target.vouched_for
+        if domain is None:
+            return Demand(errand.security)
+        try:
+            published = await self._resolved(errand, self._resolver.published, host.name, host.port)
+        except LookupError as error:
+            return errand.unreached(str(error), "dns", host.name)
+        if not published.records:
+            return Demand(errand.security)
+        from postroom.internet.dane import chain_of, objection, usable
+
+        records = usable(published.records)
+        if not records:  # RFC 7672 §2.2: whatever they mean, the host has TLS
+            return Demand(errand.security.at_least(Security.REQUIRE))
+        names = tuple(dict.fromkeys((published.name, host.name, domain)))
+
+        def objected(session: SSLObject) -> str | None:
+            return objection(records, chain_of(session), names, datetime.now(UTC))
+
+        # It takes the place of the public authorities (RFC 7672 §2.1, RFC 8461 §2).
+        return Demand(Security.VERIFY, objected)
+
+    async def _resolved(self, errand: Errand, ask: Callable[..., T], *about: object) -> T:
+        """What DNS says, by the deadline. Raises `LookupError`."""
+        try:
+            async with asyncio.timeout(errand.deadline - monotonic()):
+                return await asyncio.to_thread(ask, *about)
+        except TimeoutError as error:
+            raise LookupError(f"DNS didn't answer about {about[0]} in time") from error
 
     async def _way(self, errand: Errand) -> Way | Unreached:
         """How to get to its hosts: where by a proxy, this one's addresses are asked for and vetted like any."""
@@ -91,7 +141,7 @@ class Reach:
     async def _addresses(self, errand: Errand, host: Host, source: str | None) -> list[str] | Unreached:
         """The host's vetted addresses, those that can be dialled from `source`."""
         try:
-            found = literal(host.name) or await asyncio.to_thread(self._resolver.addresses, host.name)
+            found = literal(host.name) or await self._resolved(errand, self._resolver.addresses, host.name)
         except LookupError as error:
             return errand.unreached(str(error), "dns", host.name)
         vetted: list[str] = []
@@ -107,20 +157,21 @@ class Reach:
         note = f"{host.name} has no address of the kind of {source}, which this route dials from"
         return alike or errand.unreached(note, "source", host.name)
 
-    async def _try(self, errand: Errand, way: Way, host: Host, address: str) -> Reached | Unreached:
+    async def _try(self, errand: Errand, way: Way, host: Host, address: str, demand: Demand) -> Reached | Unreached:
         target = errand.target
-        found = await self._introduce(errand, way, host, address, clear_text=False)
-        broken = isinstance(found, Unreached) and found.cause == "tls"
-        opportunistic = errand.security is Security.OPPORTUNISTIC and target.credentials is None
-        if broken and opportunistic and not target.implicit_tls:
-            # RFC 7435 §3: better in clear text than not at all, where the policy is to take what there is.
-            return await self._introduce(errand, way, host, address, clear_text=True)
-        return found
+        found = await self._introduce(errand, way, host, address, demand)
+        opportunistic = demand.security is Security.OPPORTUNISTIC and target.credentials is None
+        if isinstance(found, Reached) or found.cause != "tls" or not opportunistic or target.implicit_tls:
+            return found
+        # RFC 7435 §3: better in clear text than not at all, where the policy is to take what there is.
+        again = await self._introduce(errand, way, host, address, demand, broken=found)
+        return again if isinstance(again, Reached) or again.reply is not None else found
 
     async def _introduce(
-        self, errand: Errand, way: Way, host: Host, address: str, *, clear_text: bool
+        self, errand: Errand, way: Way, host: Host, address: str, demand: Demand, *, broken: Unreached | None = None
     ) -> Reached | Unreached:
-        target, security, deadline = errand.target, errand.security, errand.deadline
+        """Dial and introduce ourselves; in clear text where TLS was `broken` before, which is remembered."""
+        target, security, deadline = errand.target, demand.security, errand.deadline
         timeouts = replace(self._timeouts, **dict(target.approach.timeouts))
         began = monotonic()
         try:
@@ -130,8 +181,10 @@ class Reach:
         connection = Connection(
             sock,
             host.name,
-            self._context(security is Security.VERIFY),
+            self._context(security is Security.VERIFY and demand.objection is None),
             implicit_tls=target.implicit_tls,
+            objection=demand.objection,
+            before=broken.before.transcript if broken is not None and broken.before is not None else (),
             timeouts=timeouts,
             deadlines=errand.deadlines,
             began=began,
@@ -142,7 +195,7 @@ class Reach:
             security,
             target.credentials,
             encrypted=target.implicit_tls,
-            clear_text=clear_text,
+            clear_text=broken is not None,
             habits=errand.hosts.habits(host),
             most=target.approach.letters,
         )

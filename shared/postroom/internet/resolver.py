@@ -51,6 +51,14 @@ class Located:
     secure: bool = False  # DNSSEC vouches for them
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What DNSSEC vouches for of the certificates of a host, and the name that it is published under."""
+
+    name: str
+    records: tuple[TlsaRecord, ...] = ()
+
+
 class DnsResolver:
     """A `Resolver`; `nameservers` are resolvers by address and port, none: the system's.
 
@@ -123,6 +131,23 @@ class DnsResolver:
             return NoAnswer(f"DNS didn't say whether {host} publishes its certificate: {answer.why}")
         found = tuple(TlsaRecord(r.usage, r.selector, r.mtype, r.cert) for r in answer.of(TLSA))
         return TlsaFound(found) if found and answer.secure else NoTlsa()
+
+    def published(self, host: str, port: int) -> Published:
+        """What a host publishes of its certificates; nothing where the host itself is beyond the word of DNSSEC.
+
+        Raises `LookupError` where DNS didn't say: then the host must not be asked (RFC 7672 §2.1.2).
+        """
+        located = self.located(host)
+        if not located.secure:
+            return Published(host)
+        # RFC 7672 §2.2.3: where a chain of aliases leads to, and else the name that the MX has.
+        for name in dict.fromkeys((located.name, host)):
+            found = self.tlsa(name, port)
+            if isinstance(found, NoAnswer):
+                raise Unanswered(found.why)
+            if isinstance(found, TlsaFound):
+                return Published(name, found.records)
+        return Published(host)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """The TXT records of a name, each in one piece (RFC 7208 §3.3); octets beyond ASCII as Latin-1.

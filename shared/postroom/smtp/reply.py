@@ -7,7 +7,7 @@ where the two sides can no longer be sure to speak of the same command.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
@@ -84,9 +84,11 @@ def all_positive(replies: Iterable[Reply]) -> bool:
 class ReplyParser:
     """Octets in, replies out. Holds at most one unfinished reply."""
 
-    __slots__ = ("_code", "_lines", "_octets", "_tail")
+    __slots__ = ("_code", "_hidden", "_lines", "_octets", "_tail")
 
-    def __init__(self) -> None:
+    def __init__(self, hidden: Sequence[bytes] = ()) -> None:
+        """`hidden` are secrets of ours, which no reply may bring back."""
+        self._hidden = tuple(secret for secret in hidden if secret)
         self._tail = b""
         self._code = 0
         self._lines: list[str] = []
@@ -103,6 +105,8 @@ class ReplyParser:
         self._tail = lines.pop()
         for line in lines:
             # Servers say the same again and again, and most replies have one line.
+            for secret in self._hidden:
+                line = line.replace(secret, b"(left out)")
             whole = not self._lines and len(line) <= SHORT and line[3:4] != b"-"
             reply = _whole(line) if whole else self._line(line)
             if reply is not None:

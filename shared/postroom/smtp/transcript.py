@@ -41,8 +41,8 @@ class Transcript:
 
     __slots__ = ("_lines",)
 
-    def __init__(self) -> None:
-        self._lines: list[Line] = []
+    def __init__(self, before: Iterable[Line] = ()) -> None:
+        self._lines: list[Line] = list(before)
 
     def client(self, at_ms: float, commands: Iterable[str]) -> None:
         """What was said at once, a line for each command; a command without words leaves none."""
