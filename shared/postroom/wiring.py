@@ -223,7 +223,7 @@ def delivering(settings: Settings) -> Deliver:
             resolver=resolver,
             shuffle=random.SystemRandom().shuffle,
             smtp_port=settings.smtp_port,
-            us=frozenset({settings.helo.lower()}),
+            us=frozenset(name.lower() for name in (settings.helo, *settings.routes.helos)),
             policy=policies,
         ),
         wire=SmtpWire(reach, Background()),

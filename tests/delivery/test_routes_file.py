@@ -83,6 +83,7 @@ def test_a_table_can_say_all_this() -> None:
 
 def test_the_first_match_wins() -> None:
     routes = parse_routes(EVERYTHING, SECRETS)
+    assert routes.helos == ("out-2.example.org",)
     assert routes.for_domain("mail.example.net").name == "partner"
     assert routes.for_domain("example.com").name == "tunnel", "where its mail goes isn't known by its name"
 

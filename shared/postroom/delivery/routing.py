@@ -118,6 +118,11 @@ class Exchanger:
 class Routes:
     table: tuple[Route, ...]
 
+    @property
+    def helos(self) -> tuple[str, ...]:
+        """The names that its routes have for us."""
+        return tuple(route.approach.helo for route in self.table if route.approach.helo is not None)
+
     def for_domain(self, domain: str) -> Route:
         """The first route that takes `domain`, an A-label in lower case, by its name alone; raises `NoRoute`."""
         for route in self.table:

@@ -27,7 +27,7 @@ class Unconnected(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Road:
     """How this process gets to an address: from which of its own, and by which proxy, at vetted addresses."""
 
     source: str | None = None
@@ -41,13 +41,13 @@ def place(host: str, address: str, port: int) -> str:
     return where if host == address else f"{host} ({where})"
 
 
-async def dial(host: str, address: str, port: int, way: Way, seconds: float) -> socket.socket:
+async def dial(host: str, address: str, port: int, road: Road, seconds: float) -> socket.socket:
     """A connection to `address`, which is the server `host`'s, within `seconds`. Raises `Unconnected`."""
     deadline = asyncio.get_running_loop().time() + seconds
-    if way.proxy is None:
-        return await _directly(place(host, address, port), address, port, way, deadline)
-    sock = await _to_the_proxy(way.proxy, way, deadline)
-    there = f"{place(host, address, port)} through the proxy {way.proxy.host}:{way.proxy.port}"
+    if road.proxy is None:
+        return await _directly(place(host, address, port), address, port, road, deadline)
+    sock = await _to_the_proxy(road.proxy, road, deadline)
+    there = f"{place(host, address, port)} through the proxy {road.proxy.host}:{road.proxy.port}"
     try:
         async with asyncio.timeout_at(deadline):
             await socks.connect(sock, address, port)
@@ -63,13 +63,13 @@ async def dial(host: str, address: str, port: int, way: Way, seconds: float) -> 
     return sock
 
 
-async def _to_the_proxy(proxy: Proxy, way: Way, deadline: float) -> socket.socket:
+async def _to_the_proxy(proxy: Proxy, road: Road, deadline: float) -> socket.socket:
     """A connection to the first of its addresses that will have us."""
     last = Unconnected(f"the proxy {proxy.host} has no address", "proxy", hopeless=True)
-    for address in way.proxies:
+    for address in road.proxies:
         there = f"the proxy {place(proxy.host, address, proxy.port)}"
         try:
-            sock = await _directly(there, address, proxy.port, way, deadline)
+            sock = await _directly(there, address, proxy.port, road, deadline)
         except Unconnected as error:
             last = Unconnected(str(error), "source" if error.cause == "source" else "proxy", hopeless=True)
             continue
@@ -88,12 +88,12 @@ async def _to_the_proxy(proxy: Proxy, way: Way, deadline: float) -> socket.socke
     raise last
 
 
-async def _directly(there: str, address: str, port: int, way: Way, deadline: float) -> socket.socket:
+async def _directly(there: str, address: str, port: int, road: Road, deadline: float) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
-        if way.source is not None:
-            _leave_from(sock, way.source)
+        if road.source is not None:
+            _leave_from(sock, road.source)
         async with asyncio.timeout_at(deadline):
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
     except BaseException as error:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from postroom.delivery.routing import Host, Target
 from postroom.internet.connection import Connection
 from postroom.internet.deadlines import Deadlines
-from postroom.internet.dial import Unconnected, Way, dial
+from postroom.internet.dial import Road, Unconnected, dial
 from postroom.internet.guard import Forbidden, Guard
 from postroom.internet.hosts import Hosts
 from postroom.internet.reached import Reached, Unreached, drive
@@ -74,13 +74,13 @@ class Reach:
         self._context = cache(lambda verify: _context(verify, ca_file))  # building one costs 17 ms: share them
 
     async def __call__(self, errand: Errand) -> Reached | Unreached:
-        way = await self._way(errand)
-        if isinstance(way, Unreached):
-            return way
+        road = await self._road(errand)
+        if isinstance(road, Unreached):
+            return road
         last = errand.unreached("There was no server to ask", "unreachable")
         tried = 0
         for host in errand.target.hosts:
-            addresses = await self._addresses(errand, host, None if way.proxy else way.source)
+            addresses = await self._addresses(errand, host, None if road.proxy else road.source)
             if isinstance(addresses, Unreached):
                 last = addresses
                 continue
@@ -90,7 +90,7 @@ class Reach:
                 continue
             for address in addresses[: MOST_ADDRESSES - tried]:
                 tried += 1
-                found = await self._try(errand, way, host, address, demand)
+                found = await self._try(errand, road, host, address, demand)
                 if isinstance(found, Reached) or found.hopeless:
                     return found
                 last = found
@@ -128,15 +128,15 @@ class Reach:
         except TimeoutError as error:
             raise LookupError(f"DNS didn't answer about {about[0]} in time") from error
 
-    async def _way(self, errand: Errand) -> Way | Unreached:
+    async def _road(self, errand: Errand) -> Road | Unreached:
         """How to get to its hosts: where by a proxy, this one's addresses are asked for and vetted like any."""
         proxy, source = errand.target.approach.proxy, errand.target.approach.source
         if proxy is None:
-            return Way(source)
+            return Road(source)
         found = await self._addresses(errand, Host(proxy.host, proxy.port), source)
         if isinstance(found, Unreached):
             return replace(found, note=f"The proxy: {found.note}", cause="proxy", before=None)
-        return Way(source, proxy, found)
+        return Road(source, proxy, found)
 
     async def _addresses(self, errand: Errand, host: Host, source: str | None) -> list[str] | Unreached:
         """The host's vetted addresses, those that can be dialled from `source`."""
@@ -157,25 +157,25 @@ class Reach:
         note = f"{host.name} has no address of the kind of {source}, which this route dials from"
         return alike or errand.unreached(note, "source", host.name)
 
-    async def _try(self, errand: Errand, way: Way, host: Host, address: str, demand: Demand) -> Reached | Unreached:
+    async def _try(self, errand: Errand, road: Road, host: Host, address: str, demand: Demand) -> Reached | Unreached:
         target = errand.target
-        found = await self._introduce(errand, way, host, address, demand)
+        found = await self._introduce(errand, road, host, address, demand)
         opportunistic = demand.security is Security.OPPORTUNISTIC and target.credentials is None
         if isinstance(found, Reached) or found.cause != "tls" or not opportunistic or target.implicit_tls:
             return found
         # RFC 7435 §3: better in clear text than not at all, where the policy is to take what there is.
-        again = await self._introduce(errand, way, host, address, demand, broken=found)
+        again = await self._introduce(errand, road, host, address, demand, broken=found)
         return again if isinstance(again, Reached) or again.reply is not None else found
 
     async def _introduce(
-        self, errand: Errand, way: Way, host: Host, address: str, demand: Demand, *, broken: Unreached | None = None
+        self, errand: Errand, road: Road, host: Host, address: str, demand: Demand, *, broken: Unreached | None = None
     ) -> Reached | Unreached:
         """Dial and introduce ourselves; in clear text where TLS was `broken` before, which is remembered."""
         target, security, deadline = errand.target, demand.security, errand.deadline
         timeouts = replace(self._timeouts, **dict(target.approach.timeouts))
         began = monotonic()
         try:
-            sock = await dial(host.name, address, host.port, way, min(timeouts.connect, deadline - began))
+            sock = await dial(host.name, address, host.port, road, min(timeouts.connect, deadline - began))
         except Unconnected as error:
             return errand.unreached(str(error), error.cause, host.name, address, hopeless=error.hopeless)
         connection = Connection(
