@@ -141,7 +141,15 @@ def verdict(fate: Fate, code: int | None = None, cause: str | None = None) -> Ve
         ([verdict(Fate.DEFERRED, 554, "turned_away")], Sign.FAILED),
         *(
             ([verdict(Fate.DEFERRED, cause=cause)], Sign.FAILED)
-            for cause in ("connection_refused", "connection_timeout", "connection_lost", "tls", "dns", "unreachable")
+            for cause in (
+                "connection_refused",
+                "connection_timeout",
+                "connection_lost",
+                "tls",
+                "dns",
+                "unreachable",
+                "proxy",
+            )
         ),
         # What is ours to mend, or the route's, says nothing of how the destination fares.
         *(
