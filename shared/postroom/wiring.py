@@ -242,7 +242,7 @@ def delivering(settings: Settings) -> Deliver:
 
 
 def preflighting(settings: Settings) -> Preflight:
-    """The look before anything is sent. Its DNS is asked anew each time, by questions that don't wait for long."""
+    """The look before anything is sent, with a resolver of its own each time, whose questions don't wait for long."""
     from postroom.internet.guard import Guard
     from postroom.internet.http import Https
     from postroom.internet.loop import Background
@@ -251,23 +251,19 @@ def preflighting(settings: Settings) -> Preflight:
     from postroom.internet.resolver import DnsResolver
     from postroom.internet.visits import SmtpVisits
 
-    guard = Guard(settings.dial_allow)
-
-    def resolver() -> DnsResolver:
-        return DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
-
-    def publishing() -> PublishedInDns:
-        dns = resolver()
-        https = Https(addresses=dns.addresses, guard=guard, ca_file=settings.ca_file)
-        return PublishedInDns(dns, https, settings.sts_port)
-
+    guard, background = Guard(settings.dial_allow), Background()
     # Of several addresses all should have their turn within a visit.
     timeouts = replace(settings.timeouts, connect=min(settings.timeouts.connect, 5.0))
-    reach = Reach(helo=settings.helo, timeouts=timeouts, resolver=resolver(), guard=guard, ca_file=settings.ca_file)
+
+    def setting_out() -> tuple[PublishedInDns, SmtpVisits]:
+        dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
+        https = Https(addresses=dns.addresses, guard=guard, ca_file=settings.ca_file)
+        reach = Reach(helo=settings.helo, timeouts=timeouts, resolver=dns, guard=guard, ca_file=settings.ca_file)
+        return PublishedInDns(dns, https, settings.sts_port), SmtpVisits(reach, background)
+
     return Preflight(
         directory=home(settings).directory,
-        visits=SmtpVisits(reach, Background()),
-        publishing=publishing,
+        setting_out=setting_out,
         monotonic=time.monotonic,
         routes=settings.routes,
         helo=settings.helo,
@@ -283,6 +279,7 @@ def submit_app(settings: Settings) -> Flask:
     from postroom.api.app import create_app
 
     submissions = home(settings).submissions
+    preflight = once(lambda: preflighting(settings))
     return create_app(
         accept=accepting(settings),
         submissions=submissions,
@@ -290,7 +287,7 @@ def submit_app(settings: Settings) -> Flask:
         bootstrap_key=settings.bootstrap_key,
         clock=now,
         healthy=lambda: home_answers(submissions),
-        preflight=lambda domain: preflighting(settings)(domain),
+        preflight=lambda domain: preflight()(domain),
     )
 
 

@@ -9,16 +9,17 @@ from postroom.account.dmarc import BadPolicy, Dmarc, aligned, places
 
 def test_a_record_says_what_is_wanted() -> None:
     text = "v=DMARC1; p=Reject; sp=none; adkim=s; pct=50; rua=mailto:d@example.org"
-    expected = Dmarc("reject", "none", strict_dkim=True, percent=50, reports=True)
+    expected = Dmarc("reject", "none", strict_dkim=True)
     assert Dmarc.parse(["unrelated", text]) == expected
 
 
 def test_what_is_left_out_has_its_default() -> None:
     assert Dmarc.parse(["v=DMARC1;p=quarantine"]) == Dmarc("quarantine", "quarantine")
+    assert Dmarc.parse(["v=DMARC1; p=none; sp=maybe; pct=lots"]) == Dmarc("none", "none")
 
 
 def test_no_record_is_no_policy() -> None:
-    assert Dmarc.parse(["v=spf1 -all", "v=DMARC2; p=none"]) is None
+    assert Dmarc.parse(["v=spf1 -all", "v=DMARC2; p=none", "v=DMARC10; p=none"]) is None
 
 
 @pytest.mark.parametrize(
@@ -26,9 +27,6 @@ def test_no_record_is_no_policy() -> None:
     [
         (["v=DMARC1"], "p= is not none"),
         (["v=DMARC1; p=refuse"], "p= is not none"),
-        (["v=DMARC1; p=none; sp=refuse"], "sp= is not none"),
-        (["v=DMARC1; p=none; pct=101"], "pct= is not a number"),
-        (["v=DMARC1; p=none; pct=" + "9" * 5000], "pct= is not a number"),
         (["v=DMARC1 p=none"], "version is not DMARC1"),
         (["v=DMARC1; p"], "'p' is not a tag"),
         (["v=DMARC1; p=none", "v=DMARC1; p=none"], "there are 2 DMARC records"),

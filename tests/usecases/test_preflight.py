@@ -109,8 +109,7 @@ def looked(
     given: dict[str, Any] = {"helo": "mail.shop.example", "blocklists": ("list.example",), "dnssec": True, **others}
     look = Preflight(
         directory=drawer,
-        visits=road or Road(WELCOME),
-        publishing=lambda: Book({**GOOD, **(records or {})}),
+        setting_out=lambda: (Book({**GOOD, **(records or {})}), road or Road(WELCOME)),
         monotonic=monotonic,
         well_known=("gmail.com",),
         **given,
@@ -352,7 +351,7 @@ def test_the_dkim_record_is_compared_with_our_key(texts: object, status: str, wo
     ("texts", "status", "words"),
     [
         ((), "warn", "publishes no DMARC policy"),
-        (("v=DMARC1; p=maybe",), "fail", "is void"),
+        (("v=DMARC1; p=maybe",), "fail", "is wrong"),
         (SILENCE, "warn", "look again later"),
         (("v=DMARC1; p=none",), "pass", "wants none for shop.example; d=shop.example is aligned"),
     ],

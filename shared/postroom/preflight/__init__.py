@@ -25,8 +25,7 @@ class Preflight:
     """The checks of one deployment, and of a domain that letters are to go to."""
 
     directory: Directory
-    visits: Visits
-    publishing: Callable[[], Published]  # anew for each look
+    setting_out: Callable[[], tuple[Published, Visits]]  # for each look, so that nothing is remembered from the last
     monotonic: Callable[[], float]
     routes: Routes = MX_FOR_EVERYTHING
     helo: str
@@ -44,9 +43,10 @@ class Preflight:
         """
         documents = self.directory.list("domain", limit=MOST_DOMAINS + 1)
         domains = tuple(SendingDomain.from_record(document) for _, document in documents[:MOST_DOMAINS])
+        published, visits = self.setting_out()
         look = Look(
-            visits=self.visits,
-            published=self.publishing(),
+            visits=visits,
+            published=published,
             monotonic=self.monotonic,
             until=self.monotonic() + self.seconds,
             routes=self.routes,

@@ -123,7 +123,7 @@ def dmarc(published: Published, domain: SendingDomain, return_path: str) -> Chec
         try:
             policy = Dmarc.parse(texts)
         except BadPolicy as error:
-            return failed("dmarc", f"the record at _dmarc.{publisher} is void: {error}")
+            return failed("dmarc", f"the record at _dmarc.{publisher} is wrong: {error}")
         if policy is not None:
             return _judged(policy, publisher, domain, return_path)
     return warned(
