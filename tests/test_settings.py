@@ -30,6 +30,7 @@ def test_everything_set_is_read() -> None:
             "POSTROOM_TIMEOUTS": "final=90s",
             "POSTROOM_RETRY_SCHEDULE": "500ms,2h",
             "POSTROOM_ROUTES": '[[route]]\nvia = "smtps://relay.example.org"',
+            "POSTROOM_BLOCKLISTS": "List.example, other.example",
             "POSTROOM_CACHE": "  ",
         }
     )
@@ -42,6 +43,7 @@ def test_everything_set_is_read() -> None:
     relay = settings.routes.for_domain("example.org").relay
     assert relay is not None
     assert (relay.port, relay.implicit_tls) == (465, True)
+    assert settings.blocklists == ("list.example", "other.example")
     assert settings.cache == timedelta(seconds=30)
 
 
@@ -55,6 +57,7 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_RESOLVERS": "ns.example.org",
         "POSTROOM_TRUST_AD": "perhaps",
         "POSTROOM_DIAL_ALLOW": "10.0.0.1/8",
+        "POSTROOM_BLOCKLISTS": "list.example, no list",
         "POSTROOM_RETRY_SCHEDULE": "soon",
         "POSTROOM_TIMEOUTS": "lunch=1h",
         "POSTROOM_ON_UNKNOWN": "guess",

@@ -15,6 +15,7 @@ from postroom.delivery.attempt import Attempt, TlsFacts
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Exchanger, Target
+from postroom.delivery.sts import Policy
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
 from postroom.smtp.envelope import Mail
@@ -180,6 +181,7 @@ class Schedule(Protocol):
 class MxFound:
     exchangers: tuple[Exchanger, ...]  # the domain itself where it has addresses but no MX (RFC 5321 §5.1)
     secure: bool = False  # DNSSEC vouches for them
+    implicit: bool = False  # there was no MX
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,3 +247,49 @@ class Wire(Protocol):
         before the answer to QUIT is waited for. Letters are left unpulled where the session ends early.
         `deadline` is monotonic: what isn't settled by then is dropped and settled as it then stands.
         """
+
+
+# Looking, without a letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """A server that we introduced ourselves to and took leave of, or didn't get to."""
+
+    place: str  # the server as people name it: host, address, port
+    address: str | None = None  # its
+    trouble: str | None = None  # why it wasn't ready for a letter
+    cause: str | None = None
+    heard: bool = False  # it said something
+    source: str | None = None  # the public address that we dialled from
+    seen: str | None = None  # the public address that it says it sees us at
+    tls: TlsFacts | None = None
+    mechanisms: frozenset[str] = frozenset()  # of AUTH, in upper case
+
+
+class Visits(Protocol):
+    """Goes where a letter would go, says EHLO, STARTTLS, EHLO, QUIT, and shows nobody a credential."""
+
+    def visit(self, target: Target, seconds: float) -> Visit:
+        """The first of its hosts that is ready for a letter, else the last that was tried, within `seconds`."""
+
+
+class Published(Protocol):
+    """What domains and addresses publish, asked anew: nothing of it is remembered from letters before."""
+
+    def exchangers(self, domain: str) -> MxFound | NullMx | NoDomain | NoAnswer: ...
+
+    def texts(self, name: str) -> tuple[str, ...] | NoAnswer:
+        """The TXT records of a name, each in one piece."""
+
+    def addresses(self, host: str, version: int) -> tuple[str, ...] | NoAnswer:
+        """The addresses of a host, of IP version 4 or 6."""
+
+    def pointer(self, address: str) -> tuple[str, ...] | NoAnswer:
+        """The names that DNS gives an address, in lower case."""
+
+    def certificates(self, host: str, port: int) -> int | NoAnswer:
+        """How many TLSA records a host publishes that DNSSEC vouches for."""
+
+    def policy(self, domain: str) -> Policy | NoAnswer | None:
+        """The MTA-STS policy as its host serves it now, None where none is announced."""

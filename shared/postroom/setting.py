@@ -13,7 +13,7 @@ from typing import Any
 
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.routing import Routes
-from postroom.smtp.spelling import phases, positive
+from postroom.smtp.spelling import host_name, phases, positive
 from postroom.smtp.timeouts import Timeouts
 
 Network = IPv4Network | IPv6Network
@@ -91,6 +91,10 @@ def _resolver(text: str) -> tuple[str, int]:
 
 def networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    return tuple(host_name(part.strip()).lower() for part in text.split(",") if part.strip())
 
 
 def routes(text: str) -> Routes:

@@ -24,6 +24,7 @@ from postroom.setting import (
     address,
     certificates,
     durations,
+    host_names,
     in_url,
     key,
     networks,
@@ -121,6 +122,13 @@ class Settings:
         "the system's; in `dev` the catch-all server's own",
         "roots for verified TLS, a PEM file",
         certificates,
+    )
+    blocklists: tuple[str, ...] = _setting(
+        "POSTROOM_BLOCKLISTS",
+        ("zen.spamhaus.org", "b.barracudacentral.org", "bl.spamcop.net"),
+        "zen.spamhaus.org,b.barracudacentral.org,bl.spamcop.net",
+        "DNS blocklists that `preflight` looks our address up in, comma separated",
+        host_names,
     )
     retry_schedule: tuple[timedelta, ...] = _setting(
         "POSTROOM_RETRY_SCHEDULE",

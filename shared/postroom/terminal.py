@@ -21,6 +21,9 @@ _COLOURS = {
     "failed": "red",
     "unknown": "magenta",
     "abandoned": "magenta",
+    "pass": "green",
+    "warn": "yellow",
+    "fail": "red",
 }
 
 
@@ -54,6 +57,15 @@ class Terminal:
             self.console.print(text)
             if each["response"]:
                 self.line(f"         {each['response']}", "dim")
+
+    def checks(self, checks: Iterable[tuple[str, str, str]]) -> None:
+        """What a preflight saw: check, status and detail of each."""
+        for check, status, detail in checks:
+            text = Text()
+            text.append(f"{status:<4}", f"bold {_colour(status)}")
+            text.append(f"  {check:<12} ", "bold")
+            text.append(escaped(detail))
+            self.console.print(text)
 
     def attempt(self, attempt: Mapping[str, Any], title: str) -> None:
         """One item of GET /emails/{id}/attempts: who was spoken to, and every line with its milliseconds."""

@@ -23,6 +23,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
 from postroom.journal import complain, note, tell
 from postroom.ports import Directory, Holders, Schedule, Submissions
+from postroom.preflight import Preflight
 from postroom.remembered import Remembered
 from postroom.settings import Settings
 from postroom.sweep import Sweep
@@ -240,11 +241,45 @@ def delivering(settings: Settings) -> Deliver:
     )
 
 
+def preflighting(settings: Settings) -> Preflight:
+    """The look before anything is sent, with a resolver of its own each time, whose questions don't wait for long."""
+    from postroom.internet.guard import Guard
+    from postroom.internet.http import Https
+    from postroom.internet.loop import Background
+    from postroom.internet.published import PublishedInDns
+    from postroom.internet.reach import Reach
+    from postroom.internet.resolver import DnsResolver
+    from postroom.internet.visits import SmtpVisits
+
+    guard, background = Guard(settings.dial_allow), Background()
+    # Of several addresses all should have their turn within a visit.
+    timeouts = replace(settings.timeouts, connect=min(settings.timeouts.connect, 5.0))
+
+    def setting_out() -> tuple[PublishedInDns, SmtpVisits]:
+        dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
+        https = Https(addresses=dns.addresses, guard=guard, ca_file=settings.ca_file)
+        reach = Reach(helo=settings.helo, timeouts=timeouts, resolver=dns, guard=guard, ca_file=settings.ca_file)
+        return PublishedInDns(dns, https, settings.sts_port), SmtpVisits(reach, background)
+
+    return Preflight(
+        directory=home(settings).directory,
+        setting_out=setting_out,
+        monotonic=time.monotonic,
+        routes=settings.routes,
+        helo=settings.helo,
+        smtp_port=settings.smtp_port,
+        return_path_domain=settings.return_path_domain,
+        blocklists=settings.blocklists,
+        dnssec=settings.trust_ad,
+    )
+
+
 def submit_app(settings: Settings) -> Flask:
     """The HTTP API."""
     from postroom.api.app import create_app
 
     submissions = home(settings).submissions
+    preflight = once(lambda: preflighting(settings))
     return create_app(
         accept=accepting(settings),
         submissions=submissions,
@@ -252,6 +287,7 @@ def submit_app(settings: Settings) -> Flask:
         bootstrap_key=settings.bootstrap_key,
         clock=now,
         healthy=lambda: home_answers(submissions),
+        preflight=lambda domain: preflight()(domain),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -18,6 +19,7 @@ from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.api.app import create_app
 from postroom.delivery.routing import Relay, Route, Routes
 from postroom.message.letter import Letter
+from postroom.preflight.check import Check
 from tests.api.fakes import Drawer, Memory, Tasks
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -40,6 +42,8 @@ class Office:
     directory: Drawer = field(default_factory=Drawer)
     sick: Exception | None = None
     now: datetime = NOON
+    checks: Sequence[Check] = ()
+    looked_at: list[str | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for token, permission in ((FULL, Permission.FULL_ACCESS), (SENDING, Permission.SENDING_ACCESS)):
@@ -68,12 +72,17 @@ class Office:
             bootstrap_key=BOOTSTRAP,
             clock=lambda: self.now,
             healthy=self._healthy,
+            preflight=self._preflight,
         )
         self.client: FlaskClient = self.app.test_client()
 
     def _healthy(self) -> None:
         if self.sick:
             raise self.sick
+
+    def _preflight(self, domain: str | None) -> Sequence[Check]:
+        self.looked_at.append(domain)
+        return self.checks
 
     def post(self, body: Any, *, key: str | None = None, token: str = FULL) -> TestResponse:
         """POST /emails; a body of bytes goes as it is, anything else as JSON."""

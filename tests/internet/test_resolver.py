@@ -93,7 +93,9 @@ def test_a_null_mx_says_no_mail_only_where_it_stands_alone(resolver: DnsResolver
 
 
 def test_a_domain_without_mx_is_its_own_exchanger_if_it_has_an_address(resolver: DnsResolver) -> None:
-    assert resolver.exchangers("implicit.plain.example") == MxFound((Exchanger(0, "implicit.plain.example"),))
+    assert resolver.exchangers("implicit.plain.example") == MxFound(
+        (Exchanger(0, "implicit.plain.example"),), implicit=True
+    )
     assert resolver.exchangers("empty.plain.example") == NoDomain(
         "empty.plain.example has neither a mail server nor an address in DNS"
     )
@@ -182,7 +184,7 @@ def test_an_address_points_to_its_name(resolver: DnsResolver) -> None:
 def test_dnssec_vouches_for_a_signed_zone_and_for_nothing_beyond_it(trusting: DnsResolver) -> None:
     assert trusting.exchangers("signed.example") == MxFound((Exchanger(10, "mx.signed.example"),), secure=True)
     assert trusting.exchangers("implicit.signed.example") == MxFound(
-        (Exchanger(0, "implicit.signed.example"),), secure=True
+        (Exchanger(0, "implicit.signed.example"),), secure=True, implicit=True
     )
     assert trusting.located("mx.signed.example").secure
     assert trusting.located("alias.signed.example").name == "mx.signed.example"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -15,10 +15,12 @@ from postroom.accept import SubmitRequest
 from postroom.api.auth import Guard
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.emails import Emails
+from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
 from postroom.ports import Directory, Submissions, Unavailable
+from postroom.preflight.check import Check
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -38,6 +40,7 @@ def create_app(
     bootstrap_key: str | None,
     clock: Callable[[], datetime],
     healthy: Callable[[], None],
+    preflight: Callable[[str | None], Sequence[Check]],
 ) -> Flask:
     """The application. `healthy` raises `Unavailable` where a home is out of reach."""
     app = Flask("postroom", static_folder=None)
@@ -54,6 +57,7 @@ def create_app(
         ("GET", "/emails", guard.full_access(emails.list)),
         ("GET", "/emails/<uuid:id_>", guard.full_access(emails.get)),
         ("GET", "/emails/<uuid:id_>/attempts", guard.full_access(emails.attempts)),
+        ("GET", "/preflight", guard.full_access(Preflights(preflight).get)),
         ("GET", "/healthz", healthz),
     ):
         app.add_url_rule(path, f"{method} {path}", view, methods=[method])

@@ -1,4 +1,4 @@
-"""`postroom dev | serve | send | show | keys | domains | config`: the command line.
+"""`postroom dev | serve | send | show | keys | domains | preflight | config`: the command line.
 
 What `dev` and `serve` run is `house`; `send` and `show` speak to the API like any client.
 """
@@ -11,6 +11,7 @@ from postroom.cli.config import config
 from postroom.cli.domains import domains
 from postroom.cli.keys import keys
 from postroom.cli.letters import send, show
+from postroom.cli.preflight import preflight
 from postroom.cli.running import dev, serve
 
 
@@ -20,5 +21,5 @@ def main() -> None:
     """postroom: JSON over HTTPS in, one SMTP session out, and every word of it kept."""
 
 
-for command in (dev, serve, send, show, keys, domains, config):
+for command in (dev, serve, send, show, keys, domains, preflight, config):
     main.add_command(command)

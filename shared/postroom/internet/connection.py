@@ -126,6 +126,14 @@ class Connection:
         """Seconds since the server was last heard."""
         return monotonic() - self._exchange.heard_at if self._exchange is not None else 0.0
 
+    @property
+    def source(self) -> str | None:
+        """The address of ours that the connection leaves from, or None where it is closed."""
+        try:
+            return str(self._sock.getsockname()[0])
+        except OSError:
+            return None
+
     def tls(self, policy: Security) -> TlsFacts | None:
         """What TLS the session has, or None in clear text."""
         if self._tls is None:

@@ -85,25 +85,29 @@ class StsPolicies:
         kept = self._kept(domain)  # whoever was here a moment ago may have fetched it
         if not self._fresh(kept, announced) and self._monotonic() >= self._resting.get(domain, 0.0):
             try:
-                kept = Kept(announced, self._fetched(domain), self._clock())
+                kept = Kept(announced, fetched(self._https, domain, self._port, LONGEST), self._clock())
                 self._directory.put(KIND, domain, kept.record())
             except (Unfetched, BadPolicy) as error:
                 self._rest(domain)
                 self._troubled(f"{domain} announces an MTA-STS policy that can't be had: {error}")
         return kept.policy if kept else None
 
-    def _fetched(self, domain: str) -> Policy:
-        """RFC 8461 §3.3: a page of text/plain under 200 OK, redirects not followed."""
-        url = f"https://mta-sts.{domain}:{self._port}/.well-known/mta-sts.txt"
-        answer = self._https(Request(url=url, seconds=LONGEST, most=LARGEST))
-        if answer.status != 200:
-            raise BadPolicy(f"{url} answered with status {answer.status}")
-        if answer.media_type != "text/plain":
-            raise BadPolicy(f"{url} is {answer.media_type or 'of no media type'}, not text/plain")
-        return Policy.parse(answer.body)
-
     def _rest(self, domain: str) -> None:
         with self._lock:
             if len(self._resting) >= MOST:
                 self._resting.clear()
             self._resting[domain] = self._monotonic() + REST
+
+
+def fetched(https: Callable[[Request], Answer], domain: str, port: int, seconds: float) -> Policy:
+    """The policy as its host serves it within `seconds`. Raises `Unfetched` or `BadPolicy`.
+
+    RFC 8461 §3.3: a page of text/plain under 200 OK, redirects not followed.
+    """
+    url = f"https://mta-sts.{domain}:{port}/.well-known/mta-sts.txt"
+    answer = https(Request(url=url, seconds=seconds, most=LARGEST))
+    if answer.status != 200:
+        raise BadPolicy(f"{url} answered with status {answer.status}")
+    if answer.media_type != "text/plain":
+        raise BadPolicy(f"{url} is {answer.media_type or 'of no media type'}, not text/plain")
+    return Policy.parse(answer.body)

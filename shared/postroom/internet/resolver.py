@@ -162,6 +162,11 @@ class DnsResolver:
         answer = self._answer(ip_address(address).reverse_pointer, "PTR")
         return tuple(_text(record.target) for record in answer.of(PTR))
 
+    def of_version(self, host: str, version: int) -> tuple[str, ...]:
+        """The addresses of IP version 4 or 6 that a name has. Raises `Unanswered`, a `LookupError`."""
+        answer = self._answer(host, "A" if version == 4 else "AAAA")
+        return (*(each.address for each in answer.of(A)), *(each.address for each in answer.of(AAAA)))
+
     def _answer(self, name: str, kind: str) -> Answer:
         answer = self._names(name, kind)
         if isinstance(answer, Silence):
@@ -175,7 +180,7 @@ class DnsResolver:
             return NoAnswer(str(error))
         except LookupError:
             return NoDomain(f"{domain} has neither a mail server nor an address in DNS")
-        return MxFound((Exchanger(0, domain),), secure=secure)
+        return MxFound((Exchanger(0, domain),), secure=secure, implicit=True)
 
     def _shuffled(self, addresses: list[str]) -> list[str]:
         """One answer serves many attempts, which shouldn't all go to the same address first."""
