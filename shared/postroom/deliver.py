@@ -69,16 +69,20 @@ class Deliver:
         self._record_what_is_remembered()
         match self.admission(task):
             case NotNow() as wait:
-                self._wait(task, wait)
+                found = self.destination(task)
+                target = found.here if isinstance(found, Elsewhere) else found
+                if isinstance(target, Target) and target.fallback is not None:
+                    self._carry(task, target.fallback, None)
+                else:
+                    self._wait(task, wait)
             case Visit() as visit:
                 with visit:
-                    self._carry(task, visit)
+                    self._carry(task, self.destination(task), visit)
 
-    def _carry(self, task: DeliveryTask, visit: Visit) -> None:
+    def _carry(self, task: DeliveryTask, found: Target | Verdict | Elsewhere, visit: Visit | None) -> None:
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
-        found = self.destination(task)
         elsewhere, target = (found.route, found.here) if isinstance(found, Elsewhere) else (None, found)
         opened: dict[int, _Opened] = {}
         # A home that fails in the middle must not tear down a session whose letters are on their way.
@@ -99,7 +103,10 @@ class Deliver:
                 self._settle(opened.pop(id(mail)), carried, target.note if isinstance(target, Target) else None)
             except Unavailable as error:
                 trouble.append(error)
-            visit.saw(carried.verdicts)
+            if visit is not None:
+                # What a fallback carried tells nothing of the destination but that it wasn't reached.
+                missed = (Verdict("", Fate.DEFERRED, cause=carried.missed),)
+                visit.saw(carried.verdicts if carried.missed is None else missed)
 
         def mark(mail: Mail) -> bool:
             ours = opened[id(mail)]

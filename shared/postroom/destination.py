@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from postroom.delivery.routing import Exchanger, Host, NoRoute, Route, Routes, Target, in_order, preferred
 from postroom.delivery.sts import Mode, Policy
 from postroom.delivery.task import DeliveryTask
-from postroom.ports import MxFound, NoAnswer, NoDomain, NullMx, Resolver
+from postroom.ports import MxFound, NoAnswer, NoDomain, NullMx, Resolver, Unavailable
 from postroom.smtp.security import Security
 from postroom.smtp.verdict import Fate, Verdict
 
@@ -56,7 +56,10 @@ class Destinations:
         here = self._alone(route, destination)
         if route.fallback is None:
             return here
-        fallback = self._here(self.routes.named(route.fallback), destination)
+        try:
+            fallback = self._here(self.routes.named(route.fallback), destination)
+        except Unavailable:
+            return here  # what is known of the fallback's servers can't be read, and they may not be needed
         if isinstance(fallback, Verdict):
             return here
         if isinstance(here, Target):

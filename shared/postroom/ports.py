@@ -224,6 +224,7 @@ class Carried:
     tls: TlsFacts | None = None
     round_trips: int | None = None
     note: str | None = None
+    missed: str | None = None  # the cause for which the target's own servers weren't reached, and its fallback was
 
 
 class Wire(Protocol):

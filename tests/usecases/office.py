@@ -53,6 +53,7 @@ class FakeWire:
 
     judge: Judge = taken
     most: int = 100
+    missed: str | None = None  # why the target's own servers weren't reached
     carried: list[Mail] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     before: Callable[[], None] = lambda: None  # called with the claim held, before the mark
@@ -78,7 +79,16 @@ class FakeWire:
                 settled(mail, Carried(verdicts=tuple(Verdict(each, Fate.DEFERRED) for each in mail.recipients)))
                 continue
             self.after_mark()
-            settled(mail, Carried(verdicts=self.judge(mail), mx="mx.example.net", address="192.0.2.1", round_trips=2))
+            settled(
+                mail,
+                Carried(
+                    verdicts=self.judge(mail),
+                    mx="mx.example.net",
+                    address="192.0.2.1",
+                    round_trips=2,
+                    missed=self.missed,
+                ),
+            )
 
 
 @dataclass

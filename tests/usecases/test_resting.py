@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from postroom.admission import TRIAL, Admission, NotNow
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.deliver import Deliver
 from postroom.delivery.health import PLACES
+from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import NoAnswer, Unavailable
@@ -106,6 +108,35 @@ def test_nothing_is_attempted_while_a_destination_rests(office: UseCases) -> Non
     assert office.stored(letter) == before, "no claim, no attempt, nothing written"
     assert office.wire.carried == []
     assert office.outcomes(letter) == []
+
+
+def test_a_fallback_carries_the_letter_while_the_destination_rests(tmp_path: Path) -> None:
+    routes = parse_routes(
+        '[[route]]\nname = "mx"\nfallback = "relay"\n'
+        '[[route]]\nname = "relay"\nvia = "smtp://relay.example.org"\n',
+        {},
+    )
+    office = UseCases(tmp_path, routes)
+    try:
+        exhaust(office)
+        office.wire.targets.clear()
+        office.wire.judge = taken
+        letter = attempt(office, "bob@dead.example")
+        assert office.statuses(letter) == ["delivered"]
+        (target,) = office.wire.targets
+        assert target.route == "relay"
+    finally:
+        office.close()
+
+
+def test_what_a_fallback_carries_is_no_sign_of_life_of_the_destination(office: UseCases) -> None:
+    """Its own servers couldn't be reached, whoever else took the letter."""
+    office.wire.judge, office.wire.missed = taken, "connection_timeout"
+    for _ in range(3):
+        attempt(office, "bob@dead.example")
+        advance(office, 11 * SECOND)
+    (_, health) = office.directory.list("health")[0]
+    assert health["cause"] == "connection_timeout"
 
 
 def test_the_others_never_notice(office: UseCases) -> None:

@@ -43,6 +43,7 @@ class _Session:
     number: int  # of fallbacks on the way there
     shared: Way
     note: str | None  # why it isn't with the target itself
+    missed: str | None  # the cause of that
 
     def noted(self, verdicts: tuple[Verdict, ...]) -> str | None:
         """The note, and what is noted of the verdicts behind it."""
@@ -95,7 +96,7 @@ class Conversation:
         for number, (target, shared) in enumerate(self._ways(mail.security)):
             found = await self._reached(target, shared, fresh=fresh)
             if isinstance(found, Reached):
-                return _Session(found, target, number, shared, _told(tried))
+                return _Session(found, target, number, shared, _told(tried), tried[0].cause if tried else None)
             tried.append(found)
         *before, last = tried
         return replace(last, note=" ".join(filter(None, (_told(before), last.note))))
@@ -152,7 +153,8 @@ class Conversation:
                     seen = seen or lines
                     continue
                 letters.settled(mail)
-                self.caller.settle(mail, found.carried(judged, lines, trips, at.target.route, at.noted(judged)))
+                carried = found.carried(judged, lines, trips, at.target.route, at.noted(judged))
+                self.caller.settle(mail, carried if at.missed is None else replace(carried, missed=at.missed))
         if not left:
             parting = await self._leave(at)
         if parting is not None and letters.at(0) is not None:
