@@ -112,8 +112,7 @@ def test_nothing_is_attempted_while_a_destination_rests(office: UseCases) -> Non
 
 def test_a_fallback_carries_the_letter_while_the_destination_rests(tmp_path: Path) -> None:
     routes = parse_routes(
-        '[[route]]\nname = "mx"\nfallback = "relay"\n'
-        '[[route]]\nname = "relay"\nvia = "smtp://relay.example.org"\n',
+        '[[route]]\nname = "mx"\nfallback = "relay"\n[[route]]\nname = "relay"\nvia = "smtp://relay.example.org"\n',
         {},
     )
     office = UseCases(tmp_path, routes)
