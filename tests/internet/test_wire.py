@@ -320,7 +320,9 @@ def test_a_broken_starttls_falls_back_to_clear_text_only_where_that_will_do(wire
     def serve(guest: Guest) -> None:
         guest.say("220 hi")
         introduced(guest, "STARTTLS", "PIPELINING")
-        if (said := guest.hear()) == b"STARTTLS\r\n":
+        said = guest.hear()
+        asked.append(said)
+        if said == b"STARTTLS\r\n":
             guest.say("220 go ahead")
             guest.sock.sendall(b"this is no handshake")
             return
@@ -330,9 +332,15 @@ def test_a_broken_starttls_falls_back_to_clear_text_only_where_that_will_do(wire
         guest.hear(b"\r\n.\r\n")
         guest.say("250 taken")
 
+    asked: list[bytes] = []
     with serving(serve) as port:
         (opportunistic,) = carry(wire, port, iter([mail()]))
+        assert asked == [b"STARTTLS\r\n", b"MAIL FROM:<alice@example.org>\r\n"]
+        assert "C: STARTTLS" in lines(opportunistic), "the session that broke is part of what happened"
+        carry(wire, port, iter([mail()]))
+        assert asked[2:] == [b"MAIL FROM:<alice@example.org>\r\n"], "that it broke is remembered"
         (required,) = carry(wire, port, iter([mail()]), security=Security.REQUIRE)
+        assert asked[3:] == [b"STARTTLS\r\n"], "and counts for nobody who must not go in clear text"
     assert [verdict.fate for verdict in opportunistic.verdicts] == [Fate.ACCEPTED]
     assert opportunistic.tls is None
     assert [(verdict.fate, verdict.cause) for verdict in required.verdicts] == [(Fate.DEFERRED, "tls")]

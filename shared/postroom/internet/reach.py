@@ -159,12 +159,18 @@ class Reach:
 
     async def _try(self, errand: Errand, road: Road, host: Host, address: str, demand: Demand) -> Reached | Unreached:
         target = errand.target
-        found = await self._introduce(errand, road, host, address, demand)
         opportunistic = demand.security is Security.OPPORTUNISTIC and target.credentials is None
-        if isinstance(found, Reached) or found.cause != "tls" or not opportunistic or target.implicit_tls:
+        opportunistic = opportunistic and not target.implicit_tls
+        if opportunistic and errand.hosts.has_broken_tls(host):
+            broken = errand.unreached("STARTTLS broke within the hour", "tls", host.name, address)
+            return await self._introduce(errand, road, host, address, demand, broken=broken)
+        found = await self._introduce(errand, road, host, address, demand)
+        if isinstance(found, Reached) or found.cause != "tls" or not opportunistic:
             return found
         # RFC 7435 §3: better in clear text than not at all, where the policy is to take what there is.
         again = await self._introduce(errand, road, host, address, demand, broken=found)
+        if isinstance(again, Reached):
+            errand.hosts.tls_broke(host)
         return again if isinstance(again, Reached) or again.reply is not None else found
 
     async def _introduce(
