@@ -60,6 +60,10 @@ class Visit:
     heard_at: float  # monotonic: when it began, and then the last verdict
     _told: Sign = Sign.NOTHING
 
+    def is_of(self, task: DeliveryTask) -> bool:
+        """Whether it is at the task's own destination, and not at that of a fallback."""
+        return self.destination == _name(task)
+
     def saw(self, verdicts: Sequence[Verdict]) -> None:
         """Called as each letter's verdict falls. Raises nothing: news is not worth a letter."""
         now = self.admission.monotonic()
@@ -109,7 +113,7 @@ class Admission:
         self._seen = Remembered(self.directory, self.pace.memory.total_seconds(), self.monotonic)
 
     def __call__(self, task: DeliveryTask) -> Visit | NotNow:
-        destination, now = f"{task.route}/{task.destination}", self.clock()
+        destination, now = _name(task), self.clock()
         if self._is_silent(destination):
             with suppress(Unavailable):
                 self.slowed(destination)
@@ -202,3 +206,7 @@ class Admission:
 
 def _health(document: Mapping[str, Any] | None) -> Health:
     return WELL if document is None else Health.from_record(document)
+
+
+def _name(task: DeliveryTask) -> str:
+    return f"{task.route}/{task.destination}"

@@ -62,6 +62,7 @@ class Deliver:
     lease: timedelta
     session_seconds: float  # what one task may take, well within the lease
     begin_seconds: float  # no letter of a task is begun later than this; those that are left are put back
+    has_fallback: Callable[[DeliveryTask], bool] = lambda _: False  # whether its route has another to take its place
     told: Callable[[Attempt], None] = lambda _: None  # called with each attempt once it is recorded
     unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
@@ -69,17 +70,30 @@ class Deliver:
         self._record_what_is_remembered()
         match self.admission(task):
             case NotNow() as wait:
-                found = self.destination(task)
-                target = found.here if isinstance(found, Elsewhere) else found
-                if isinstance(target, Target) and target.fallback is not None:
-                    self._carry(task, target.fallback, None)
+                detour = self._detour(task, wait)
+                visit = self.admission(replace(task, route=detour.route)) if detour is not None else wait
+                if detour is not None and isinstance(visit, Visit):
+                    with visit:
+                        self._carry(task, detour, visit)
                 else:
                     self._wait(task, wait)
             case Visit() as visit:
                 with visit:
                     self._carry(task, self.destination(task), visit)
 
-    def _carry(self, task: DeliveryTask, found: Target | Verdict | Elsewhere, visit: Visit | None) -> None:
+    def _detour(self, task: DeliveryTask, wait: NotNow) -> Target | None:
+        """Where the letters of a destination that rests may go instead; one that is only slow keeps its own."""
+        if not wait.health.is_resting(self.clock()) or not self.has_fallback(task):
+            return None
+        try:
+            found = self.destination(task)
+        except Unavailable:
+            return None
+        if not isinstance(found, Target):
+            return None
+        return found if found.route != task.route else found.fallback
+
+    def _carry(self, task: DeliveryTask, found: Target | Verdict | Elsewhere, visit: Visit) -> None:
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
@@ -103,10 +117,11 @@ class Deliver:
                 self._settle(opened.pop(id(mail)), carried, target.note if isinstance(target, Target) else None)
             except Unavailable as error:
                 trouble.append(error)
-            if visit is not None:
-                # What a fallback carried tells nothing of the destination but that it wasn't reached.
-                missed = (Verdict("", Fate.DEFERRED, cause=carried.missed),)
-                visit.saw(carried.verdicts if carried.missed is None else missed)
+            # What a fallback carried tells nothing of the destination but that it wasn't reached.
+            missed = carried.missed or (
+                "dns" if visit.is_of(task) and carried.route not in (None, task.route) else None
+            )
+            visit.saw(carried.verdicts if missed is None else (Verdict("", Fate.DEFERRED, cause=missed),))
 
         def mark(mail: Mail) -> bool:
             ours = opened[id(mail)]

@@ -46,6 +46,13 @@ class Destinations:
         taking = next((each for each in candidates if each.takes_servers(servers)), None)
         return here if taking is None else Elsewhere(taking, here)
 
+    def has_fallback(self, task: DeliveryTask) -> bool:
+        """Whether another route takes the place of the task's."""
+        try:
+            return self.routes.named(task.route).fallback is not None
+        except NoRoute:
+            return False
+
     def _servers(self, domain: str) -> tuple[str, ...]:
         """The servers that a domain prefers; none where DNS knows of none."""
         found = self.resolver.exchangers(domain)
@@ -63,7 +70,9 @@ class Destinations:
         if isinstance(fallback, Verdict):
             return here
         if isinstance(here, Target):
-            return replace(here, fallback=fallback)
+            # Whoever takes its place is trusted with the letter under no less.
+            least = fallback.security.at_least(here.security)
+            return replace(here, fallback=replace(fallback, security=least))
         return fallback if here.cause == "dns" else here  # that a server can't be found is no word of anybody's
 
     def _alone(self, route: Route, destination: str) -> Target | Verdict:

@@ -207,6 +207,14 @@ def delivering(settings: Settings) -> Deliver:
         troubled=note,
     )
     holder = str(uuid4())
+    destinations = Destinations(
+        routes=settings.routes,
+        resolver=resolver,
+        shuffle=random.SystemRandom().shuffle,
+        smtp_port=settings.smtp_port,
+        us=frozenset(name.lower() for name in (settings.helo, *settings.routes.helos)),
+        policy=policies,
+    )
     return Deliver(
         claims=Claims(submissions=submissions, holders=holders),
         schedule=schedule,
@@ -219,14 +227,8 @@ def delivering(settings: Settings) -> Deliver:
             longest=settings.function_timeout,
             holder=holder,
         ),
-        destination=Destinations(
-            routes=settings.routes,
-            resolver=resolver,
-            shuffle=random.SystemRandom().shuffle,
-            smtp_port=settings.smtp_port,
-            us=frozenset(name.lower() for name in (settings.helo, *settings.routes.helos)),
-            policy=policies,
-        ),
+        destination=destinations,
+        has_fallback=destinations.has_fallback,
         wire=SmtpWire(reach, Background()),
         policy=settings.retry_policy,
         signing=signing(remembered(settings), settings.seal_private),

@@ -145,7 +145,6 @@ def verdict(fate: Fate, code: int | None = None, cause: str | None = None) -> Ve
                 "connection_refused",
                 "connection_timeout",
                 "connection_lost",
-                "tls",
                 "dns",
                 "unreachable",
                 "proxy",
@@ -154,7 +153,7 @@ def verdict(fate: Fate, code: int | None = None, cause: str | None = None) -> Ve
         # What is ours to mend, or the route's, says nothing of how the destination fares.
         *(
             ([verdict(Fate.DEFERRED, cause=cause)], Sign.NOTHING)
-            for cause in ("signing", "no_route", "forbidden_address", "internal_error")
+            for cause in ("signing", "no_route", "forbidden_address", "internal_error", "tls")
         ),
         ([verdict(Fate.NOT_ATTEMPTED, cause="connection_lost")], Sign.NOTHING),
         ([verdict(Fate.UNKNOWN, cause="reply_lost")], Sign.NOTHING),

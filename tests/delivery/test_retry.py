@@ -98,6 +98,9 @@ def test_the_first_retry_after_greylisting_comes_when_it_may(
         ("wait 300", None),
         ("it was 300 seconds ago", None),
         ("try again", None),
+        ("451 4.7.1 Greylisted, please try again at 12:05:00", None),
+        ("Try again later, 72h block for abusers", None),
+        ("deferred: 90 days old domain required", None),
     ],
 )
 def test_servers_say_in_many_ways_how_long_to_wait(words: str, hint: timedelta | None) -> None:

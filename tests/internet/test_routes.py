@@ -231,3 +231,20 @@ def test_a_fallback_keeps_to_its_own_security_and_to_the_letters(wire: SmtpWire,
     with serving(lambda guest: polite(guest)) as port:
         (carried,) = carry_to(wire, to(nobody, "first", to(port, "second")), letter)
     assert [(verdict.fate, verdict.cause) for verdict in carried.verdicts] == [(Fate.DEFERRED, "tls")]
+
+
+def test_a_server_without_the_tls_that_was_asked_for_is_no_reason_to_trust_another(wire: SmtpWire) -> None:
+    """Whoever strips STARTTLS would choose where the letter goes."""
+    asked_the_fallback: list[Guest] = []
+
+    with serving(lambda guest: polite(guest)) as port, serving(asked_the_fallback.append) as other:
+        target = replace(to(port, "first", to(other, "second")), security=Security.REQUIRE)
+        (carried,) = carry_to(wire, target)
+    assert [(verdict.fate, verdict.cause) for verdict in carried.verdicts] == [(Fate.DEFERRED, "tls")]
+    assert not asked_the_fallback
+
+
+def test_what_neither_the_target_nor_its_fallback_took_is_told_of_both(wire: SmtpWire, nobody: int) -> None:
+    with serving(lambda guest: guest.say("554 5.7.1 not from you")) as port:
+        (carried,) = carry_to(wire, to(nobody, "first", to(port, "second")))
+    assert (carried.route, carried.missed) == ("second", "connection_refused")

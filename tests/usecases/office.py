@@ -159,6 +159,12 @@ class UseCases:
         """A worker that lives until `kill_the_last` or `close`."""
         submissions = submissions or self.submissions
         self.holders.append(LocalHolders(self.database.folder / "locks"))
+        destinations = Destinations(
+            routes=self.accept.routes,
+            resolver=self.resolver,
+            shuffle=lambda _: None,
+            policy=lambda domain: self.policies.get(domain),
+        )
         return Deliver(
             claims=Claims(submissions=submissions, holders=self.holders[-1]),
             schedule=self.schedule,
@@ -171,12 +177,8 @@ class UseCases:
                 longest=timedelta(seconds=780),
                 holder=holder,
             ),
-            destination=Destinations(
-                routes=self.accept.routes,
-                resolver=self.resolver,
-                shuffle=lambda _: None,
-                policy=lambda domain: self.policies.get(domain),
-            ),
+            destination=destinations,
+            has_fallback=destinations.has_fallback,
             wire=self.wire,
             policy=RetryPolicy(spread=0),
             signing=lambda _: (),

@@ -29,7 +29,8 @@ SLOW_FOR = 10
 """Units for which a destination counts as slow after a session that was."""
 
 _SESSION_CAUSES = frozenset(
-    {"dns", "unreachable", "connection_refused", "connection_timeout", "connection_lost", "turned_away", "tls", "proxy"}
+    # Not `tls`: it depends on what a letter asks for, and the others may be well without.
+    {"dns", "unreachable", "connection_refused", "connection_timeout", "connection_lost", "turned_away", "proxy"}
 )
 
 

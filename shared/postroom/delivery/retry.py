@@ -66,9 +66,12 @@ _PART = re.compile(r"(\d{1,6}) ?(s|m|h|d)[a-z]*", re.IGNORECASE | re.ASCII)
 
 # "try again in 300 seconds", "Greylisted for 5 minutes", "come back in 00:05:00", "retry=300", "wait 15 min",
 # "retry after 1h 30m": a word that asks us to wait, few words, and a time. "5 messages per hour" is none.
+LONGEST_HINT = timedelta(days=1)
+"""A longer time is no word on when to come again, but of something else: the age of a domain, the length of a ban."""
+
 _HINT = re.compile(
     r"\b(?:try|retry|retrying|again|back|wait|resend|gr[ae]y-?list(?:ed|ing)?|deferred|delayed)\b[^\d./]{0,30}"
-    r"(?:(?P<clock>\d{1,3}:[0-5]\d:[0-5]\d)\b"
+    r"(?:(?<=in |ry=)(?P<clock>\d{1,3}:[0-5]\d:[0-5]\d)\b"  # `at` and `after` speak of the time of day
     r"|(?P<parts>\d{1,6} ?(?:s(?:ec[a-z]*)?|m(?:in[a-z]*)?|h(?:ours?|rs?)?|d(?:ays?)?)(?![a-z])"
     r"(?:(?:,| and)? ?\d{1,6} ?(?:s(?:ec[a-z]*)?|m(?:in[a-z]*)?|h(?:ours?|rs?)?)(?![a-z])){0,3})"
     r"|(?<=retry=)(?P<seconds>\d{1,6})\b)",
@@ -83,7 +86,10 @@ def hinted(words: str) -> timedelta | None:
         return None
     if match["clock"]:
         hours, minutes, seconds = map(int, match["clock"].split(":"))
-        return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    if match["seconds"]:
-        return timedelta(seconds=int(match["seconds"]))
-    return timedelta(seconds=sum(int(number) * _UNITS[unit.lower()] for number, unit in _PART.findall(match["parts"])))
+        wait = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    elif match["seconds"]:
+        wait = timedelta(seconds=int(match["seconds"]))
+    else:
+        parts = _PART.findall(match["parts"])
+        wait = timedelta(seconds=sum(int(number) * _UNITS[unit.lower()] for number, unit in parts))
+    return wait if wait <= LONGEST_HINT else None

@@ -98,8 +98,11 @@ class Conversation:
             if isinstance(found, Reached):
                 return _Session(found, target, number, shared, _told(tried), tried[0].cause if tried else None)
             tried.append(found)
+            if found.cause == "tls":
+                break  # a server that mustn't be trusted with the letter is no reason to trust another one
         *before, last = tried
-        return replace(last, note=" ".join(filter(None, (_told(before), last.note))))
+        missed = tried[0].cause if before else None
+        return replace(last, note=" ".join(filter(None, (_told(before), last.note))), missed=missed)
 
     async def _reached(self, target: Target, shared: Way, *, fresh: bool) -> Reached | Unreached:
         """A session that rests, unless it must be fresh, or a new one."""

@@ -131,7 +131,10 @@ class _Server(dns.nameserver.Do53Nameserver):
                     return response
             except (dns.message.Truncated, dns.message.UnknownTSIGKey, dns.exception.FormError):
                 pass
-        return super().query(request, timeout, source, source_port, True, one_rr_per_rrset, ignore_trailing)
+        whole = super().query(request, timeout, source, source_port, True, one_rr_per_rrset, ignore_trailing)
+        if whole.flags & dns.flags.TC:  # cut short where there is room for all: nothing is known of the rest
+            raise dns.exception.FormError
+        return whole
 
     def _datagram(self, wire: bytes, timeout: float) -> bytes:
         """The first that comes back. The port is the kernel's choice, which is hard to guess (RFC 5452 §9.2)."""

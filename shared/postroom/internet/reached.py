@@ -95,6 +95,7 @@ class Unreached:
     route: str
     reply: Reply | None = None
     before: Carried | None = None  # the conversation as far as it went
+    missed: str | None = None  # the cause for which the target itself wasn't reached, where this is its fallback
     hopeless: bool = False  # the trouble is this side of all servers: there is no use in asking another one
 
     def carried(self, mail: Mail) -> Carried:
@@ -110,4 +111,5 @@ class Unreached:
             address=before.address,
             tls=before.tls,
             note=self.note,
+            missed=self.missed,
         )
