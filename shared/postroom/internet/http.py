@@ -138,6 +138,8 @@ def _why(error: OSError | ValueError) -> str:
 def _context(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca_file)
     context.hostname_checks_common_name = False  # RFC 9110 §4.3.4: a common name is no host name
+    # Some releases of Python 3.11 and 3.12 set this by themselves, and take an end that anybody could forge for one.
+    context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     return context
 
 
