@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     from postroom.clouds.local.invocation import Dispatcher
     from postroom.clouds.local.timer import Timer
     from postroom.clouds.push import Endpoint, Proof
+    from postroom.internet.http import Https
+    from postroom.internet.reach import Reach
     from postroom.internet.resolver import DnsResolver
+    from postroom.smtp.timeouts import Timeouts
 
 T = TypeVar("T")
 
@@ -177,30 +180,31 @@ def resolving(settings: Settings) -> DnsResolver:
     return DnsResolver(settings.resolvers, trust_ad=settings.trust_ad)
 
 
-def delivering(settings: Settings) -> Deliver:
-    """The worker's use case. To be made in the process that uses it: it names that process in its claims."""
+def ways_out(settings: Settings, resolver: DnsResolver, timeouts: Timeouts) -> tuple[Reach, Https]:
+    """To mail servers and to hosts of the web: by that resolver, and past the one guard of what may be dialled."""
     from postroom.internet.guard import Guard
     from postroom.internet.http import Https
+    from postroom.internet.reach import Reach
+
+    guard, roots = Guard(settings.dial_allow), settings.ca_file
+    reach = Reach(helo=settings.helo, timeouts=timeouts, resolver=resolver, guard=guard, ca_file=roots)
+    return reach, Https(addresses=resolver.addresses, guard=guard, ca_file=roots)
+
+
+def delivering(settings: Settings) -> Deliver:
+    """The worker's use case. To be made in the process that uses it: it names that process in its claims."""
     from postroom.internet.loop import Background
     from postroom.internet.policies import StsPolicies
-    from postroom.internet.reach import Reach
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
     submissions, schedule, directory, holders = home(settings)
     resolver = resolving(settings)
-    guard = Guard(settings.dial_allow)
-    reach = Reach(
-        helo=settings.helo,
-        timeouts=settings.timeouts,
-        resolver=resolver,
-        guard=guard,
-        ca_file=settings.ca_file,
-    )
+    reach, https = ways_out(settings, resolver, settings.timeouts)
     policies = StsPolicies(
         directory=remembered(settings),
         texts=resolver.texts,
-        https=Https(addresses=resolver.addresses, guard=guard, ca_file=settings.ca_file),
+        https=https,
         clock=now,
         monotonic=time.monotonic,
         port=settings.sts_port,
@@ -245,22 +249,18 @@ def delivering(settings: Settings) -> Deliver:
 
 def preflighting(settings: Settings) -> Preflight:
     """The look before anything is sent, with a resolver of its own each time, whose questions don't wait for long."""
-    from postroom.internet.guard import Guard
-    from postroom.internet.http import Https
     from postroom.internet.loop import Background
     from postroom.internet.published import PublishedInDns
-    from postroom.internet.reach import Reach
     from postroom.internet.resolver import DnsResolver
     from postroom.internet.visits import SmtpVisits
 
-    guard, background = Guard(settings.dial_allow), Background()
+    background = Background()
     # Of several addresses all should have their turn within a visit.
     timeouts = replace(settings.timeouts, connect=min(settings.timeouts.connect, 5.0))
 
     def setting_out() -> tuple[PublishedInDns, SmtpVisits]:
         dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
-        https = Https(addresses=dns.addresses, guard=guard, ca_file=settings.ca_file)
-        reach = Reach(helo=settings.helo, timeouts=timeouts, resolver=dns, guard=guard, ca_file=settings.ca_file)
+        reach, https = ways_out(settings, dns, timeouts)
         return PublishedInDns(dns, https, settings.sts_port), SmtpVisits(reach, background)
 
     return Preflight(

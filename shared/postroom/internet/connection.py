@@ -33,7 +33,6 @@ from postroom.smtp.transcript import Line, Transcript
 _HANDSHAKE = (Greeting, Ehlo, Helo, StartTls, AuthStep)
 _YES = {Greeting: 220, StartTls: 220}  # to a step of AUTH 235, to all others 250
 
-
 SHORTEST_SECRET = 4
 """Characters; to leave out what is shorter would leave nothing of a reply's words."""
 

@@ -156,8 +156,8 @@ class Conversation:
                     seen = seen or lines
                     continue
                 letters.settled(mail)
-                carried = found.carried(judged, lines, trips, at.target.route, at.noted(judged))
-                self.caller.settle(mail, carried if at.missed is None else replace(carried, missed=at.missed))
+                carried = found.carried(judged, lines, trips, at.target.route, at.noted(judged), at.missed)
+                self.caller.settle(mail, carried)
         if not left:
             parting = await self._leave(at)
         if parting is not None and letters.at(0) is not None:
@@ -170,7 +170,7 @@ class Conversation:
         The one behind them is pulled too.
         """
         found = at.reached
-        if not found.usable or found.old:
+        if not found.reusable:
             return []
         most = at.target.depth
         await letters.pull(most + 1)
@@ -191,7 +191,7 @@ class Conversation:
     async def _leave(self, at: _Session) -> asyncio.Task[None] | None:
         """Let the session rest where somebody else may have a use for it, else say goodbye, which is under way then."""
         found = at.reached
-        if found.usable and self.pool.shared and not found.old:
+        if found.reusable and self.pool.shared:
             self.pool.rest(at.shared, found)
         elif found.connection.lost is None:
             parting = self.pool.part(found)

@@ -27,7 +27,7 @@ _QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has
 
 
 class Exchange(asyncio.BufferedProtocol):
-    """One flight is under way at a time. `heard` is called with each reply as it comes in."""
+    """One flight is under way at a time. `heard` is called with the replies that came in together, as they do."""
 
     def __init__(
         self,

@@ -93,12 +93,12 @@ class Pool:
         """A session that rests on this way with one of the `best` hosts, the one that was used last."""
         for resting in reversed(self._resting.get(way, ())[:]):
             reached = resting.reached
-            if reached.usable and not reached.old and reached.host not in best:
-                continue
-            self._forget(way, resting)
-            if reached.usable and not reached.old:
+            if not reached.reusable:
+                self._forget(way, resting)
+                self.let_go(reached)
+            elif reached.host in best:
+                self._forget(way, resting)
                 return reached
-            self.let_go(reached)
         return None
 
     def _forget(self, way: Way, resting: _Resting) -> None:

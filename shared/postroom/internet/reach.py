@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -138,21 +138,17 @@ class Reach:
             return replace(found, note=f"The proxy: {found.note}", cause="proxy", before=None)
         return Road(source, proxy, found)
 
-    async def _addresses(self, errand: Errand, host: Host, source: str | None) -> list[str] | Unreached:
+    async def _addresses(self, errand: Errand, host: Host, source: str | None) -> Sequence[str] | Unreached:
         """The host's vetted addresses, those that can be dialled from `source`."""
         try:
-            found = literal(host.name) or await self._resolved(errand, self._resolver.addresses, host.name)
+            if literal(host.name):  # no question to anybody, so nothing to wait for
+                vetted = self._guard.addresses(host.name, literal)
+            else:
+                vetted = await self._resolved(errand, self._guard.addresses, host.name, self._resolver.addresses)
         except LookupError as error:
             return errand.unreached(str(error), "dns", host.name)
-        vetted: list[str] = []
-        refusals: list[str] = []
-        for address in found:
-            try:
-                vetted.append(self._guard.vet(address))
-            except Forbidden as error:
-                refusals.append(str(error))
-        if not vetted:
-            return errand.unreached(f"{host.name}: {'; '.join(refusals)}", "forbidden_address", host.name)
+        except Forbidden as error:
+            return errand.unreached(str(error), "forbidden_address", host.name)
         alike = [address for address in vetted if source is None or (":" in address) == (":" in source)]
         note = f"{host.name} has no address of the kind of {source}, which this route dials from"
         return alike or errand.unreached(note, "source", host.name)

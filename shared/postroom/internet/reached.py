@@ -62,6 +62,11 @@ class Reached:
         return self.session.open and self.connection.lost is None
 
     @property
+    def reusable(self) -> bool:
+        """Whether another letter should be said in it, too."""
+        return self.usable and not self.old
+
+    @property
     def old(self) -> bool:
         """Whether it has been used for long enough."""
         return monotonic() - self.connection.began > OLDEST
@@ -73,11 +78,13 @@ class Reached:
         trips: int | None = None,
         route: str | None = None,
         note: str | None = None,
+        missed: str | None = None,
     ) -> Carried:
         return Carried(
             verdicts=verdicts,
             route=route,
             note=note,
+            missed=missed,
             transcript=lines,
             mx=self.host.name,
             address=self.address,

@@ -218,11 +218,10 @@ class Session:
             answers = yield from self._at_once(mail, recipients)
         else:
             answers = yield from self._envelope_first(mail, recipients)
-        if answers.chunk_not_understood:
+        if answers.chunk_not_understood and self.open and not self.is_full:
+            # Nobody has the letter, and the session is in step: the other way, in the same session.
             self._learn(Habits(no_chunks=True))
-            if self.open and not self.is_full:
-                # Nobody has the letter, and the session is in step: the other way, in the same session.
-                answers = yield from self._envelope_first(mail, recipients)
+            answers = yield from self._envelope_first(mail, recipients)
         verdicts = self._judged(recipients, answers)
         self._close_if_full()
         return verdicts
