@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from ssl import SSLObject
 from time import monotonic
 from typing import cast
@@ -25,7 +24,7 @@ from postroom.internet.exchange import Exchange
 from postroom.smtp.authentication import AuthStep
 from postroom.smtp.commands import SLICE, Command, Content, Ehlo, Greeting, Helo, StartTls
 from postroom.smtp.flight import Flight, Heard, Lost
-from postroom.smtp.reply import Reply, decoded
+from postroom.smtp.reply import LEFT_OUT, Reply, decoded
 from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Phase, Timeouts
 from postroom.smtp.transcript import Line, Transcript
@@ -170,17 +169,15 @@ class Connection:
                 call = self._client.execute_command(command.encode().removesuffix(b"\r\n"), timeout=timeout)
             case _:
                 call = self._client.starttls(tls_context=self._context, server_hostname=self._host, timeout=timeout)
-        heard = await self._called(call, 235 if isinstance(command, AuthStep) else _YES.get(type(command), 250))
         if isinstance(command, AuthStep):
-            heard = _without(command.secrets(), heard)
             self._hidden += [each.encode() for each in command.secrets() if len(each) >= SHORTEST_SECRET]
-            self._lost = heard.lost
+        heard = await self._called(call, 235 if isinstance(command, AuthStep) else _YES.get(type(command), 250))
         self._hear(heard.replies, monotonic())
         transport, protocol = self._client.transport, self._client.protocol
         if heard.lost is None and isinstance(command, Greeting | StartTls) and transport and protocol:
             if objection := self._examine(transport):
                 return self._lose(f"TLS failed: {objection}", tls=True)
-            self._ear = listening(transport, protocol)
+            self._ear = listening(transport, protocol, self._hidden)
         return heard
 
     async def _called(self, call: Awaitable[aiosmtplib.SMTPResponse], wanted: int) -> Heard:
@@ -204,7 +201,7 @@ class Connection:
         """The reply as we heard it ourselves; the greeting alone comes before we can listen."""
         if self._ear is None:
             return Heard((_reply(code, message),))
-        heard, reply = _reply(code, message), self._ear.reply
+        heard, reply = _reply(code, self._unsaid(message)), self._ear.reply
         if 200 <= code < 300 and code != wanted:
             # aiosmtplib would take the command for not said, and say it again by itself.
             return self._lose(f"the server said {heard.quoted()} where {wanted} is the word")
@@ -216,9 +213,15 @@ class Connection:
     def _lose(self, why: str, *, tls: bool = False) -> Heard:
         if self._ear is not None and self._ear.trouble is not None:
             why = self._ear.trouble
-        self._lost = Lost(why, tls=tls)
+        self._lost = Lost(self._unsaid(why), tls=tls)
         self._client.close()
         return Heard((), self._lost)
+
+    def _unsaid(self, text: str) -> str:
+        """aiosmtplib's words without our secrets; what the `Ear` has heard is without them already."""
+        for secret in self._hidden:
+            text = text.replace(secret.decode(), LEFT_OUT)
+        return text
 
     def _examine(self, transport: asyncio.BaseTransport) -> str | None:
         """Keep what TLS the session has; what there is to be said against it."""
@@ -254,17 +257,6 @@ def _tls_trouble(error: BaseException) -> ssl.SSLError | None:
 
 def _words(reply: Reply) -> list[str]:
     return [line.strip() for line in reply.lines if line.strip()]
-
-
-def _without(secrets: Iterable[str], heard: Heard) -> Heard:
-    """What was heard, where it says back what was said without that."""
-    for secret in secrets:
-        if len(secret) >= SHORTEST_SECRET:
-            lines = [tuple(line.replace(secret, "(left out)") for line in reply.lines) for reply in heard.replies]
-            replies = tuple(Reply(reply.code, each) for reply, each in zip(heard.replies, lines, strict=True))
-            lost = heard.lost and replace(heard.lost, why=heard.lost.why.replace(secret, "(left out)"))
-            heard = Heard(replies, lost)
-    return heard
 
 
 def _reply(code: int, message: str) -> Reply:

@@ -7,6 +7,7 @@ behind the answer to STARTTLS that somebody may have slipped in before the hands
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import cast
 
 from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
@@ -15,10 +16,10 @@ from postroom.smtp.reply import MalformedReply, Reply, ReplyParser
 class Ear(asyncio.Protocol):
     """Stands between a transport and aiosmtplib's protocol, and hands on what it has checked."""
 
-    def __init__(self, transport: asyncio.Transport, inner: asyncio.Protocol) -> None:
+    def __init__(self, transport: asyncio.Transport, inner: asyncio.Protocol, hidden: Sequence[bytes]) -> None:
         self._transport = transport
         self._inner = inner
-        self._parser = ReplyParser()
+        self._parser = ReplyParser(hidden)
         self._replies: list[Reply] = []
         self._wanted = 0
         self.trouble: str | None = None
@@ -64,6 +65,6 @@ class Ear(asyncio.Protocol):
         self._inner.resume_writing()
 
 
-def listening(transport: asyncio.BaseTransport, inner: asyncio.BaseProtocol) -> Ear:
+def listening(transport: asyncio.BaseTransport, inner: asyncio.BaseProtocol, hidden: Sequence[bytes]) -> Ear:
     """An Ear on a transport of aiosmtplib's, whose types promise less than they are."""
-    return Ear(cast("asyncio.Transport", transport), cast("asyncio.Protocol", inner))
+    return Ear(cast("asyncio.Transport", transport), cast("asyncio.Protocol", inner), hidden)

@@ -16,6 +16,7 @@ from postroom.smtp.transcript import escaped
 MAX_LINE = 2048  # octets; RFC 5321 §4.5.3.1.5 says 512, servers say more
 MAX_REPLY = 65536
 MAX_LINES = 512
+LEFT_OUT = "(left out)"  # in the place of a secret of ours
 SHORT = 128  # octets of a line that is worth remembering
 
 _ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)")  # RFC 3463 §2, RFC 2034 §4
@@ -87,8 +88,8 @@ class ReplyParser:
     __slots__ = ("_code", "_hidden", "_lines", "_octets", "_tail")
 
     def __init__(self, hidden: Sequence[bytes] = ()) -> None:
-        """`hidden` are secrets of ours, which no reply may bring back."""
-        self._hidden = tuple(secret for secret in hidden if secret)
+        """`hidden` are secrets of ours, which no reply may bring back; there may be more of them later."""
+        self._hidden = hidden
         self._tail = b""
         self._code = 0
         self._lines: list[str] = []
@@ -106,7 +107,7 @@ class ReplyParser:
         for line in lines:
             # Servers say the same again and again, and most replies have one line.
             for secret in self._hidden:
-                line = line.replace(secret, b"(left out)")
+                line = line.replace(secret, LEFT_OUT.encode())
             whole = not self._lines and len(line) <= SHORT and line[3:4] != b"-"
             reply = _whole(line) if whole else self._line(line)
             if reply is not None:
