@@ -13,36 +13,22 @@ from tempfile import TemporaryDirectory
 from postroom.house.supervisor import free_port
 from tests.benchmarks.clients import LETTER, RECIPIENT, SENDER
 from tests.benchmarks.sink_process import await_greeting
+from tests.servers.postfix import UNINSTALLED
 from tests.servers.server import users
 from tests.servers.unpacked import EXIM, POSTFIX_COMMANDS, POSTFIX_DAEMONS, POSTFIX_LIBRARIES, SMTP_SOURCE, environment
 
-MAIN = """\
-compatibility_level = 3.6
+MAIN = (
+    UNINSTALLED
+    + """\
 myhostname = postfix.example.org
-queue_directory = {folder}/queue
-data_directory = {folder}/data
-daemon_directory = {daemons}
-command_directory = {commands}
-shlib_directory = {libraries}
-meta_directory = {folder}
-mail_owner = postfix
-setgid_group = postdrop
-default_privs = nobody
-import_environment = MAIL_CONFIG LD_LIBRARY_PATH LD_PRELOAD NSS_WRAPPER_PASSWD NSS_WRAPPER_GROUP
-maillog_file_prefixes = {folder}
-maillog_file = {folder}/log
-inet_protocols = ipv4
-mydestination =
-local_recipient_maps =
 mynetworks = 127.0.0.0/8
-in_flow_delay = 0
-smtpd_peername_lookup = no
 relayhost = [127.0.0.1]:{port}
 default_destination_concurrency_limit = 1
 smtp_connection_cache_destinations = 127.0.0.1
 smtp_tls_security_level = may
 smtp_tls_connection_reuse = yes
 """
+)
 
 MASTER = """\
 127.0.0.1:{door} inet n - n - - smtpd

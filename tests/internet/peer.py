@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 
@@ -17,6 +17,7 @@ class Guest:
     def __init__(self, sock: socket.socket) -> None:
         self.sock: socket.socket | ssl.SSLSocket = sock
         self.heard = b""
+        self.said: list[bytes] = []  # all that `hear` has returned
 
     def say(self, *lines: str) -> None:
         self.sock.sendall("".join(f"{line}\r\n" for line in lines).encode())
@@ -29,7 +30,8 @@ class Guest:
                 raise ConnectionError("the client has left")
             self.heard += piece
         said, _, self.heard = self.heard.partition(until)
-        return said + until
+        self.said.append(said + until)
+        return self.said[-1]
 
     def hear_octets(self, count: int) -> bytes:
         """The next `count` octets that the client says."""
@@ -117,6 +119,16 @@ def introduced(guest: Guest, *extensions: str) -> None:
     guest.say(*(f"250{'-' if at < len(said) - 1 else ' '}{each}" for at, each in enumerate(said)))
 
 
+def encrypted(guest: Guest, context: ssl.SSLContext, *extensions: str, in_clear: Sequence[str] = ()) -> None:
+    """Greet, answer EHLO and STARTTLS, and EHLO under TLS, with what is offered in clear text beside STARTTLS."""
+    guest.say("220 mx.example.net ESMTP")
+    introduced(guest, "STARTTLS", *in_clear)
+    assert guest.hear() == b"STARTTLS\r\n"
+    guest.say("220 go ahead")
+    guest.encrypt(context)
+    introduced(guest, *extensions)
+
+
 def up_to_the_letter(guest: Guest, *replies: str) -> None:
     """Answer everything up to DATA in one flight; by default one recipient is accepted."""
     guest.say("220 hi")
@@ -125,12 +137,22 @@ def up_to_the_letter(guest: Guest, *replies: str) -> None:
     guest.say("250 ok", *(replies or ("250 ok",)), "354 go on")
 
 
-def taken_one_by_one(guest: Guest) -> None:
-    """Take a letter from a client that may say one command at a time."""
-    guest.say("220 hi")
-    introduced(guest)
-    for answer in ("250 ok", "250 ok", "354 go on"):
+def answered(guest: Guest, *answers: str) -> None:
+    """An answer to each line, the last one being 354, and the letter behind it."""
+    for answer in answers:
         guest.hear()
         guest.say(answer)
     guest.hear(b"\r\n.\r\n")
+
+
+def heard_one_by_one(guest: Guest) -> None:
+    """Hear a letter to its end from a client that may say one command at a time."""
+    guest.say("220 hi")
+    introduced(guest)
+    answered(guest, "250 ok", "250 ok", "354 go on")
+
+
+def taken_one_by_one(guest: Guest) -> None:
+    """Take it, too."""
+    heard_one_by_one(guest)
     guest.say("250 taken")

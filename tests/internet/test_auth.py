@@ -14,7 +14,7 @@ from postroom.smtp.security import Credentials, Mechanism
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
 from tests.internet.carrying import carry, lines, mail, wire_with
-from tests.internet.peer import Guest, introduced, serving
+from tests.internet.peer import Guest, encrypted, serving
 from tests.internet.test_wire import server_context
 
 
@@ -27,12 +27,7 @@ class Relay:
         self._context, self._offer, self._replies = context, offer, replies
 
     def __call__(self, guest: Guest) -> None:
-        guest.say("220 mx.example.net ESMTP")
-        introduced(guest, "STARTTLS", self._offer)
-        assert guest.hear() == b"STARTTLS\r\n"
-        guest.say("220 go ahead")
-        guest.encrypt(self._context)
-        introduced(guest, self._offer)
+        encrypted(guest, self._context, self._offer, in_clear=[self._offer])
         for reply in self._replies:
             self.said.append(guest.hear().decode().removesuffix("\r\n"))
             if reply == "(nothing)":

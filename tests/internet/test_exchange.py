@@ -20,7 +20,7 @@ from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
 from tests.internet.carrying import LETTER, QUICK, carry, lines, mail, wire_with
-from tests.internet.peer import Guest, introduced, serving, up_to_the_letter
+from tests.internet.peer import Guest, encrypted, introduced, serving, up_to_the_letter
 from tests.internet.test_wire import server_context
 
 LARGE = b"Subject: x\r\n\r\n" + b".a line that begins with a dot\r\nand one that doesn't\r\n" * 40_000
@@ -79,12 +79,7 @@ def test_under_tls_too_large_letters_arrive_at_a_server_that_reads_slowly(author
     context = server_context(authority, "localhost")
 
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "STARTTLS")
-        guest.hear()
-        guest.say("220 go ahead")
-        guest.encrypt(context)
-        introduced(guest, "PIPELINING")
+        encrypted(guest, context, "PIPELINING")
         guest.hear(b"DATA\r\n")
         guest.say("250 ok", "250 ok", "354 go on")
         heard = b""

@@ -17,7 +17,7 @@ from postroom.smtp.security import Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
 from tests.internet.carrying import lines, mail, wire_with
-from tests.internet.peer import Guest, introduced, polite, serving
+from tests.internet.peer import Guest, heard_one_by_one, introduced, polite, serving, taken_one_by_one
 
 
 def to(port: int, route: str = "r", fallback: Target | None = None, **approach: object) -> Target:
@@ -176,19 +176,12 @@ def test_a_letter_whose_server_went_away_before_its_turn_goes_by_the_fallback(wi
         if first:
             return  # it hangs up without a greeting
         first.append(1)
-        guest.say("220 hi")
-        introduced(guest)
-        for answer in ("250 ok", "250 ok", "354 go on"):
-            guest.hear()
-            guest.say(answer)
-        guest.hear(b"\r\n.\r\n")
-        guest.say("250 taken")
+        taken_one_by_one(guest)
         guest.hear()
         guest.say("421 4.7.0 enough")
 
     def take_all(guest: Guest) -> None:
-        hear = guest.hear
-        guest.hear = lambda until=b"\r\n": second.append(line := hear(until)) or line  # type: ignore[method-assign, func-returns-value]
+        guest.said = second
         polite(guest)
 
     with serving(take_one) as port, serving(take_all) as other:
@@ -212,12 +205,7 @@ def test_a_letter_that_is_in_doubt_stays_in_doubt(wire: SmtpWire) -> None:
     asked_the_fallback: list[Guest] = []
 
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest)
-        for answer in ("250 ok", "250 ok", "354 go on"):
-            guest.hear()
-            guest.say(answer)
-        guest.hear(b"\r\n.\r\n")
+        heard_one_by_one(guest)
         guest.reset()
 
     with serving(serve) as port, serving(asked_the_fallback.append) as other:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields, replace
-from threading import Event, Lock
+from threading import Event
 
 import pytest
 
@@ -21,7 +21,7 @@ from postroom.smtp.security import Credentials, Mechanism, Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
 from tests.internet.carrying import carry, lines, mail, wire_with
-from tests.internet.peer import Guest, introduced, polite, serving
+from tests.internet.peer import Guest, answered, introduced, polite, serving
 
 EXTENSIONS = ("PIPELINING", "CHUNKING")
 
@@ -31,20 +31,9 @@ class Register:
 
     def __init__(self) -> None:
         self.sessions: list[list[bytes]] = []
-        self._lock = Lock()
 
     def serve(self, guest: Guest) -> None:
-        said: list[bytes] = []
-        with self._lock:
-            self.sessions.append(said)
-        hear = guest.hear
-
-        def heard(until: bytes = b"\r\n") -> bytes:
-            line = hear(until)
-            said.append(line)
-            return line
-
-        guest.hear = heard  # type: ignore[method-assign]  # what is heard is written down
+        self.sessions.append(guest.said)
         polite(guest, *EXTENSIONS)
 
 
@@ -73,10 +62,7 @@ def somebody_under_way(wire: SmtpWire) -> Iterator[None]:
 
 
 def polite_rest(guest: Guest) -> None:
-    for answer in ("250 ok", "354 go on"):
-        guest.hear()
-        guest.say(answer)
-    guest.hear(b"\r\n.\r\n")
+    answered(guest, "250 ok", "354 go on")
     guest.say("250 taken")
     guest.hear()
     guest.say("221 bye")

@@ -18,7 +18,16 @@ from postroom.smtp.security import Credentials, Security
 from postroom.smtp.timeouts import Timeouts
 from postroom.smtp.verdict import Fate
 from tests.internet.carrying import LETTER, carry, lines, mail, wire_with
-from tests.internet.peer import Guest, introduced, polite, serving, taken_one_by_one, up_to_the_letter
+from tests.internet.peer import (
+    Guest,
+    answered,
+    encrypted,
+    introduced,
+    polite,
+    serving,
+    taken_one_by_one,
+    up_to_the_letter,
+)
 
 
 def unmarked(_: Mail) -> bool:
@@ -354,16 +363,8 @@ def test_under_tls_too_a_connection_lost_after_the_dot_is_in_doubt(
     context = server_context(authority, "localhost")
 
     def serve(guest: Guest) -> None:
-        guest.say("220 hi")
-        introduced(guest, "STARTTLS")
-        guest.hear()
-        guest.say("220 go ahead")
-        guest.encrypt(context)
-        introduced(guest, *(["PIPELINING"] if pipelining else []))
-        for answer in ("250 ok", "250 ok", "354 go on"):
-            guest.hear()
-            guest.say(answer)
-        guest.hear(b"\r\n.\r\n")
+        encrypted(guest, context, *(["PIPELINING"] if pipelining else []))
+        answered(guest, "250 ok", "250 ok", "354 go on")
         guest.reset()
 
     with serving(serve) as port:
@@ -388,12 +389,7 @@ def test_a_relay_that_says_a_secret_back_later_is_not_quoted(wire: SmtpWire, aut
     context = server_context(authority, "localhost")
 
     def serve(guest: Guest) -> None:
-        guest.say("220 mx.example.net ESMTP")
-        introduced(guest, "STARTTLS")
-        guest.hear()
-        guest.say("220 go ahead")
-        guest.encrypt(context)
-        introduced(guest, "AUTH PLAIN")
+        encrypted(guest, context, "AUTH PLAIN")
         secret = guest.hear().split()[-1].decode()
         guest.say("235 welcome")
         guest.hear()

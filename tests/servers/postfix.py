@@ -11,9 +11,9 @@ from tests.servers.unpacked import POSTFIX_COMMANDS, POSTFIX_DAEMONS, POSTFIX_LI
 
 USERS = ("postfix", "postdrop")
 
-MAIN = """\
+# What every Postfix needs that runs from a folder and nobody has installed.
+UNINSTALLED = """\
 compatibility_level = 3.6
-myhostname = postfix.example.net
 queue_directory = {folder}/queue
 data_directory = {folder}/data
 daemon_directory = {daemons}
@@ -29,18 +29,25 @@ maillog_file = {folder}/log
 inet_protocols = ipv4
 mydestination =
 local_recipient_maps =
+in_flow_delay = 0
+smtpd_peername_lookup = no
+"""
+
+MAIN = (
+    UNINSTALLED
+    + """\
+myhostname = postfix.example.net
 mynetworks = 192.0.2.0/24
 relay_domains = static:all
 local_header_rewrite_clients =
-in_flow_delay = 0
 smtpd_tls_chain_files = {folder}/tls.pem
 smtpd_error_sleep_time = 0
-smtpd_peername_lookup = no
 smtpd_client_event_limit_exceptions =
 smtpd_client_restrictions = check_client_access static:hold
 smtpd_recipient_restrictions = check_recipient_access regexp:{folder}/recipients
 smtpd_data_restrictions = check_sender_access regexp:{folder}/senders
 """
+)
 
 MASTER = """\
 cleanup unix n - n - 0 cleanup
