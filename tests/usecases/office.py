@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from postroom.accept import Accept, SubmitRequest
 from postroom.admission import Admission
 from postroom.claims import Claims
@@ -190,6 +192,26 @@ class UseCases:
             session_seconds=750,
             begin_seconds=450,
         )
+
+    def die_with(self, task: DeliveryTask, *, marked: bool = False) -> None:
+        """A worker breaks off with the claim in its hands, before or after the letter's end was marked.
+
+        It lives on until `kill_the_last`, as far as others can tell.
+        """
+
+        class Killed(BaseException):
+            pass
+
+        def die() -> None:
+            raise Killed
+
+        if marked:
+            self.wire.after_mark = die
+        else:
+            self.wire.before = die
+        with pytest.raises(Killed):
+            self.worker(f"doomed-{self.now.timestamp():.0f}")(task)
+        self.wire.before = self.wire.after_mark = lambda: None
 
     def kill_the_last(self) -> None:
         """The worker that was made last is dead: its lock goes with it."""

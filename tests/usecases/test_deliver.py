@@ -84,20 +84,7 @@ def test_a_task_that_finds_another_worker_at_it_looks_again_later(office: UseCas
 def abandon(office: UseCases, *, marked: bool = False) -> DeliveryTask:
     """A worker takes the task and dies with the claim in its hands, before or after the letter's end was marked."""
     task, _ = office.schedule.take()
-
-    class Killed(BaseException):
-        pass
-
-    def die() -> None:
-        raise Killed
-
-    if marked:
-        office.wire.after_mark = die
-    else:
-        office.wire.before = die
-    with pytest.raises(Killed):
-        office.worker(f"doomed-{office.now.timestamp():.0f}")(task)
-    office.wire.before = office.wire.after_mark = lambda: None
+    office.die_with(task, marked=marked)
     office.kill_the_last()
     return task
 

@@ -9,8 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from postroom.admission import TRIAL, Admission, NotNow
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.deliver import Deliver
@@ -257,18 +255,8 @@ def test_a_letter_that_was_taken_back_during_a_rest_is_gone(office: UseCases) ->
 def test_a_dead_worker_s_letter_is_said_to_be_abandoned_though_its_destination_rests(office: UseCases) -> None:
     letter = office.submit("bob@dead.example")
     task = brought(office, letter)
-
-    class Killed(BaseException):
-        pass
-
-    def die() -> None:
-        raise Killed
-
-    office.wire.before = die
-    with pytest.raises(Killed):
-        office.worker("doomed")(task)
+    office.die_with(task)
     office.kill_the_last()
-    office.wire.before = lambda: None
     exhaust(office)
     office.deliver(task)
     assert office.outcomes(letter) == ["abandoned"]

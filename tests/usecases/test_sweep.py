@@ -101,17 +101,7 @@ def test_what_is_due_later_is_noted_and_followed_once_it_is_late(office: UseCase
 def test_a_living_claim_is_left_alone_and_a_dead_one_taken_over(office: UseCases, sweep: Sweep) -> None:
     letter = office.submit()
     task, _ = office.schedule.take()
-
-    class Killed(BaseException):
-        pass
-
-    def die() -> None:
-        raise Killed
-
-    office.wire.before = die
-    with pytest.raises(Killed):
-        office.worker("doomed")(task)
-    office.wire.before = lambda: None
+    office.die_with(task)
     office.now += 11 * MINUTE  # the lease lasts 14
     assert sweep() == Swept(walked=1)
     office.now += 20 * MINUTE
