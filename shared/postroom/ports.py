@@ -145,8 +145,14 @@ class Directory(Protocol):
     def create(self, kind: str, key: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """Store the document if the key is absent. What is stored either way."""
 
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Those of the documents that are there, by their keys."""
+
     def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Store the document, over whatever is there."""
+
+    def replace(self, kind: str, key: str, document: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        """Store the document where `over` is what is there, and tell whether it was; else nothing is changed."""
 
     def delete(self, kind: str, key: str) -> bool:
         """Whether it was there."""

@@ -44,6 +44,25 @@ class Remembered:
         self._directory.put(kind, key, document)
         self._remember(kind, key, self._monotonic(), document)
 
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        now = self._monotonic()
+        known = {key: self._known.get((kind, key)) for key in keys}
+        asked = [key for key, each in known.items() if each is None or now >= each[0]]
+        found = dict(self._directory.get_many(kind, asked)) if asked else {}
+        for key in asked:
+            self._remember(kind, key, now, found.get(key))
+        fresh = {key: each[1] for key, each in known.items() if each is not None and key not in asked}
+        return found | {key: document for key, document in fresh.items() if document is not None}
+
+    def replace(self, kind: str, key: str, document: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        done = self._directory.replace(kind, key, document, over)
+        if done:
+            self._remember(kind, key, self._monotonic(), document)
+        else:
+            with self._lock:
+                self._known.pop((kind, key), None)  # what was remembered isn't so any more
+        return done
+
     def delete(self, kind: str, key: str) -> bool:
         was_there = self._directory.delete(kind, key)
         self._remember(kind, key, self._monotonic(), None)

@@ -98,6 +98,16 @@ class Drawer:
     def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         self.documents[kind, key] = document
 
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        found = {key: self.get(kind, key) for key in keys}
+        return {key: document for key, document in found.items() if document is not None}
+
+    def replace(self, kind: str, key: str, document: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        if self.documents.get((kind, key)) != over:
+            return False
+        self.documents[kind, key] = document
+        return True
+
     def delete(self, kind: str, key: str) -> bool:
         return self.documents.pop((kind, key), None) is not None
 

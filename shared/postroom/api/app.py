@@ -15,8 +15,10 @@ from postroom.accept import SubmitRequest
 from postroom.api.auth import Guard
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.emails import Emails
+from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
+from postroom.api.sending import Sending
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
 from postroom.ports import Directory, Submissions, Unavailable
@@ -45,22 +47,22 @@ def create_app(
     """The application. `healthy` raises `Unavailable` where a home is out of reach."""
     app = Flask("postroom", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
-    emails = Emails(accept, submissions, clock)
     guard = Guard(directory, bootstrap_key)
 
     def healthz() -> Response:
         healthy()
         return answer({"status": "ok"})
 
-    for method, path, view in (
-        ("POST", "/emails", guard.sending(emails.submit)),
-        ("GET", "/emails", guard.full_access(emails.list)),
-        ("GET", "/emails/<uuid:id_>", guard.full_access(emails.get)),
-        ("GET", "/emails/<uuid:id_>/attempts", guard.full_access(emails.attempts)),
-        ("GET", "/preflight", guard.full_access(Preflights(preflight).get)),
-        ("GET", "/healthz", healthz),
-    ):
-        app.add_url_rule(path, f"{method} {path}", view, methods=[method])
+    operations = [
+        *Sending(accept, clock).operations(),
+        *Emails(submissions).operations(),
+        *Preflights(preflight).operations(),
+        Operation(
+            method="GET", path="/healthz", view=healthz, access=Access.ANYBODY, summary="Tell whether all is well."
+        ),
+    ]
+    for each in operations:
+        app.add_url_rule(each.path, f"{each.method} {each.path}", guard.guarded(each), methods=[each.method])
     app.after_request(_options)
     app.register_error_handler(Exception, _refuse)
     app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented place for middleware

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec
+from typing import Any
 
 from flask import Response, request
 
 from postroom.account.key import ApiKey, Permission, same_token, token_hash
+from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem
 from postroom.ports import Directory
-
-P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +25,18 @@ class Guard:
     directory: Directory
     bootstrap_key: str | None  # exists from the start, with full access
 
-    def full_access(self, view: Callable[P, Response]) -> Callable[P, Response]:
-        """The view, for keys with full access."""
-        return self._guarded(view, {Permission.FULL_ACCESS})
+    def guarded(self, operation: Operation) -> Callable[..., Response]:
+        """The operation's view, for keys that may ask for it."""
+        if operation.access is Access.ANYBODY:
+            return operation.view
+        enough = {Permission.FULL_ACCESS} if operation.access is Access.FULL else set(Permission)
 
-    def sending(self, view: Callable[P, Response]) -> Callable[P, Response]:
-        """The view, for every key."""
-        return self._guarded(view, set(Permission))
-
-    def _guarded(self, view: Callable[P, Response], enough: set[Permission]) -> Callable[P, Response]:
-        @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> Response:
+        @wraps(operation.view)
+        def guarded(*args: Any, **kwargs: Any) -> Response:
             if self._permission(_token(request.headers.get("Authorization", ""))) not in enough:
                 message = "This API key may send and nothing else. Use a key with full access here."
                 raise Problem("restricted_api_key", message)
-            return view(*args, **kwargs)
+            return operation.view(*args, **kwargs)
 
         return guarded
 

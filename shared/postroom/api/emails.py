@@ -1,75 +1,50 @@
-"""Letters: `POST /emails`, and reading them back."""
+"""Letters that were taken: reading them back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from hashlib import sha256
-from typing import Any, cast
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import ValidationError
 
-from postroom.accept import IdempotencyConflict, SubmitRequest, UnverifiedSender
 from postroom.api import representation
-from postroom.api.body import answer, digest, read_object
-from postroom.api.pages import page_of
-from postroom.api.problems import Problem, invalid, not_found
-from postroom.api.schemas import EmailSchema
+from postroom.api.body import answer
+from postroom.api.operation import Access, Operation
+from postroom.api.pages import PageSchema, page_of
+from postroom.api.problems import not_found
 from postroom.delivery.record import SubmissionId
-from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
-from postroom.message.letter import Attachment, Letter
+from postroom.message.letter import Letter
 from postroom.ports import Submissions
-
-LONGEST_KEY = 256
-
-_SCHEMA = EmailSchema()
 
 
 @dataclass(frozen=True, slots=True)
 class Emails:
     """The views of the resource."""
 
-    accept: Callable[[SubmitRequest], Submission]
     submissions: Submissions
-    clock: Callable[[], datetime]
 
-    def submit(self) -> Response:
-        """POST /emails"""
-        key = request.headers.get("Idempotency-Key")
-        if key is not None and not 1 <= len(key) <= LONGEST_KEY:
-            raise Problem("invalid_idempotency_key", f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
-        document = read_object(request)
-        email = self._checked(document, key)
-        asked = _submit_request(email, _fingerprint(document, email["attachments"]), key)
-        try:
-            submission = self.accept(asked)
-        except UnverifiedSender as error:
-            raise Problem("validation_error", str(error), 403) from None
-        except NoRoute as error:
-            raise invalid({"delivery.route" if asked.route else "to": [str(error)]}) from None
-        except IdempotencyConflict as error:
-            raise Problem("invalid_idempotent_request", str(error)) from None
-        return answer({"id": submission.id})
-
-    def _checked(self, document: dict[str, Any], key: str | None) -> dict[str, Any]:
-        """The document as the schema reads it; raises `Problem` with everything that is wrong with it."""
-        errors: dict[Any, Any] = {}
-        try:
-            email = _SCHEMA.load(document)
-        except ValidationError as error:
-            email, errors = error.valid_data, dict(error.messages_dict)
-        expires_at = email.get("delivery", {}).get("expires_at")
-        # With a key this may be the repeat of a request that came in time, and is answered as that one was.
-        if expires_at is not None and expires_at <= self.clock() and key is None:
-            flaw = {"expires_at": ["it has passed, so the letter could never be sent"]}
-            errors["delivery"] = errors.get("delivery", {}) | flaw
-        if errors:
-            raise invalid(errors)
-        return cast(dict[str, Any], email)
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(
+            method="GET",
+            path="/emails",
+            view=self.list,
+            access=Access.FULL,
+            summary="List letters, newest first.",
+            asks=PageSchema(),
+        )
+        yield Operation(
+            method="GET", path="/emails/<uuid:id_>", view=self.get, access=Access.FULL, summary="Read one letter."
+        )
+        yield Operation(
+            method="GET",
+            path="/emails/<uuid:id_>/attempts",
+            view=self.attempts,
+            access=Access.FULL,
+            summary="List the attempts at a letter, newest first.",
+            asks=PageSchema(),
+        )
 
     def get(self, id_: UUID) -> Response:
         """GET /emails/{id}"""
@@ -95,44 +70,3 @@ class Emails:
         if submission is None:
             raise not_found("email with this id")
         return submission
-
-
-def _fingerprint(document: dict[str, Any], attachments: Sequence[Attachment]) -> str:
-    """The request's, in which digests stand for the files: those are long, and writing them out again is slow."""
-    if attachments:
-        files = [
-            given | {"content": sha256(attachment.content).hexdigest()}
-            for given, attachment in zip(document["attachments"], attachments, strict=True)
-        ]
-        document = document | {"attachments": files}
-    return digest(document)
-
-
-def _submit_request(email: dict[str, Any], fingerprint: str, key: str | None) -> SubmitRequest:
-    delivery = email["delivery"]
-    # A letter has one Message-ID. The caller's own stands in for ours, and is no header beside it.
-    message_ids = [value.strip() for name, value in email["headers"] if name.lower() == "message-id"]
-    letter = Letter(
-        sender=email["sender"],
-        to=email["to"],
-        cc=email["cc"],
-        reply_to=email["reply_to"],
-        subject=email["subject"],
-        text=email["text"] or None,
-        html=email["html"] or None,
-        headers=tuple((name, value) for name, value in email["headers"] if name.lower() != "message-id"),
-        attachments=tuple(email["attachments"]),
-    )
-    return SubmitRequest(
-        letter=letter,
-        fingerprint=fingerprint,
-        bcc=email["bcc"],
-        tags=tuple((tag["name"], tag["value"]) for tag in email["tags"]),
-        message_id=message_ids[0] if message_ids else None,
-        idempotency_key=key,
-        expires_at=delivery.get("expires_at"),
-        on_unknown=delivery.get("on_unknown"),
-        route=delivery.get("route"),
-        tls=delivery.get("tls"),
-        requiretls=delivery.get("requiretls", False),
-    )

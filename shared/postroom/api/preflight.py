@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from marshmallow import ValidationError
 
 from postroom.api.body import answer
 from postroom.api.fields import Members, Value
+from postroom.api.operation import Access, Operation
 from postroom.api.problems import invalid
 from postroom.message.address import InvalidAddress, Mailbox
 from postroom.preflight.check import Check
@@ -40,6 +41,16 @@ class Preflights:
     """The view."""
 
     look: Callable[[str | None], Sequence[Check]]
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(
+            method="GET",
+            path="/preflight",
+            view=self.get,
+            access=Access.FULL,
+            summary="Look whether letters can leave, and what a recipient's domain publishes.",
+            asks=_SCHEMA,
+        )
 
     def get(self) -> Response:
         """GET /preflight"""

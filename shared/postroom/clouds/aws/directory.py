@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.records import Item, key
@@ -36,6 +37,20 @@ class DynamoDirectory:
             if found:
                 return _document(found)
 
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        found = self._table.get_many([_key(kind, each) for each in dict.fromkeys(keys)])
+        return {json.loads(item["name"]["S"]): _document(item) for item in found}
+
+    def replace(self, kind: str, key: str, document: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        where, token = _key(kind, key), uuid4().hex
+        item = self._table.get(where)
+        if item is None or _document(item) != over:
+            return False
+        attributes = {"document": {"S": write_json(document)}, "version": {"S": token}}
+        found = self._table.write(self._table.update(where, attributes, version=item["version"]["S"]))
+        # Where an answer is lost the SDK repeats the write, and the repeat finds what the write itself has left.
+        return found is None or found.get("version", {}).get("S") == token
+
     def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         self._table.write(self._table.put(_item(kind, key, document)))
 
@@ -49,7 +64,8 @@ class DynamoDirectory:
 
 
 def _item(kind: str, name: str, document: Mapping[str, Any]) -> Item:
-    return _key(kind, name) | {"name": {"S": write_json(name)}, "document": {"S": write_json(document)}}
+    kept = {"name": write_json(name), "document": write_json(document), "version": uuid4().hex}
+    return _key(kind, name) | {attribute: {"S": value} for attribute, value in kept.items()}
 
 
 def _document(item: Item) -> Mapping[str, Any]:

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from postroom.clouds.gcp.clients import Clients
-from postroom.clouds.gcp.documents import Create, Document, Documents, Fields, Path, Put, Refused
+from postroom.clouds.gcp.documents import Create, Document, Documents, Fields, Path, Put, Refused, Update
 from postroom.delivery.record import write_json
 
 _LONGEST = 700  # octets of a key that its document's id can spell out: an id has 1500 octets
@@ -39,6 +40,24 @@ class FirestoreDirectory:
             else:
                 return document
 
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        paths = [_path(kind, each) for each in dict.fromkeys(keys)]
+        found = self._documents.read(paths) if paths else []
+        return dict(_read(each) for each in found if each is not None)
+
+    def replace(self, kind: str, key: str, document: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        path, fields = _path(kind, key), _fields(key, document)
+        stored = self._documents.get(path)
+        if stored is None or _read(stored)[1] != over:
+            return False
+        try:
+            self._documents.commit(Update(path, fields, stored.updated))
+        except Refused:
+            # The SDK repeats a commit whose answer was lost, and the repeat finds what the first has left.
+            stored = self._documents.get(path)
+            return stored is not None and stored.fields["token"] == fields["token"]
+        return True
+
     def put(self, kind: str, key: str, document: Mapping[str, Any]) -> None:
         self._documents.commit(Put(_path(kind, key), _fields(key, document)))
 
@@ -65,7 +84,7 @@ def _id(key: str) -> str:
 
 
 def _fields(key: str, document: Mapping[str, Any]) -> Fields:
-    return {"key": write_json(key), "document": write_json(document)}
+    return {"key": write_json(key), "document": write_json(document), "token": uuid4().hex}
 
 
 def _read(stored: Document) -> tuple[str, Mapping[str, Any]]:

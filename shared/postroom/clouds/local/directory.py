@@ -45,6 +45,26 @@ class LocalDirectory:
             )
         )
 
+    def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+        found = self._database.read(
+            "SELECT key, document FROM documents WHERE kind = ? AND key IN (SELECT value FROM json_each(?))",
+            kind,
+            write_json(list(keys)),
+        )
+        return {key: _document(document) for key, document in found}
+
+    def replace(self, kind: str, key: str, document: Mapping[str, Any], over: Mapping[str, Any]) -> bool:
+        row = (write_json(document), kind, key)
+
+        def update(connection: Any) -> bool:
+            stored = connection.execute("SELECT document FROM documents WHERE kind = ? AND key = ?", row[1:]).fetchone()
+            if stored is None or _document(stored[0]) != over:
+                return False
+            connection.execute("UPDATE documents SET document = ? WHERE kind = ? AND key = ?", row)
+            return True
+
+        return self._database.write(update)
+
     def delete(self, kind: str, key: str) -> bool:
         return self._database.write(
             lambda connection: (

@@ -1,0 +1,34 @@
+"""One thing that the API can be asked for: all that routes, guards and documents it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from flask import Response
+from marshmallow import Schema
+
+
+class Access(StrEnum):
+    """Whose keys may ask for it."""
+
+    ANYBODY = "anybody"  # no key is needed
+    SENDING = "sending"  # every key
+    FULL = "full"  # keys with full access
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path. `path` is written as Flask's routes are; its parameters are arguments of `view`."""
+
+    method: str
+    path: str
+    view: Callable[..., Response]
+    access: Access
+    summary: str
+    takes: Schema | None = None  # the JSON body
+    takes_list: bool = False  # the body is an array of those
+    asks: Schema | None = None  # the query string
+    answers: Schema | None = None  # the body of a success
+    status: int = 200  # of a success

@@ -1,0 +1,92 @@
+"""Documents that have a name of their own and are listed by their ids, newest first: domains, API keys, suppressions.
+
+A document lies under its name in its kind, which is what the sending of letters looks up. In the kind's index its id
+leads to the name. Ids are made so that the newest sorts first. What is in the index alone isn't there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from postroom.delivery.record import uuid8
+from postroom.ports import Cursor, Directory, Page, UnknownCursor
+
+Document = Mapping[str, Any]
+
+_READ = 100  # documents in one read
+
+
+def newest_first(at: datetime, randomness: Callable[[int], bytes]) -> str:
+    """A UUIDv8 that sorts before those of earlier milliseconds."""
+    milliseconds = int(at.timestamp() * 1000)
+    return uuid8((2**48 - 1 - milliseconds).to_bytes(6, "big") + randomness(10))
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The documents of one kind. Each holds its `id`, which never changes."""
+
+    directory: Directory
+    kind: str
+
+    def add(self, name: str, document: Document) -> Document:
+        """Store the document unless the name is taken. What is stored under it either way."""
+        stored = self.directory.create(self.kind, name, document)
+        # Also for what was there: whoever stored it may have died here.
+        self.directory.put(self._index, stored["id"], {"name": name})
+        return stored
+
+    def get(self, name: str) -> Document | None:
+        return self.directory.get(self.kind, name)
+
+    def by_id(self, id_: str) -> tuple[str, Document] | None:
+        """The name and the document."""
+        entry = self.directory.get(self._index, id_)
+        if entry is None:
+            return None
+        document = self.directory.get(self.kind, entry["name"])
+        return None if document is None or document["id"] != id_ else (entry["name"], document)
+
+    def remove(self, name: str) -> Document | None:
+        """The document that was there. Two who remove it at once may both be told of it."""
+        document = self.directory.get(self.kind, name)
+        if document is None:
+            return None
+        # In this order a crash leaves what is in force but not listed, and the repeat finds it by its name.
+        self.directory.delete(self._index, document["id"])
+        self.directory.delete(self.kind, name)
+        return document
+
+    def page(self, cursor: Cursor, wanted: Callable[[Document], bool] = lambda _: True) -> Page[Document]:
+        """Those that are wanted, newest first. Raises `UnknownCursor`."""
+        if cursor.mark is not None and self.directory.get(self._index, cursor.mark) is None:
+            raise UnknownCursor(cursor.mark)
+        if cursor.newer:
+            # The index is read from its start only, so those that are newer are the last before the mark.
+            until = filter(wanted, self._documents("", cursor.mark))
+            return Page.of(cursor, list(until)[::-1])
+        found: list[Document] = []
+        for document in filter(wanted, self._documents(cursor.after or "")):
+            found.append(document)
+            if len(found) > cursor.limit:
+                break
+        return Page.of(cursor, found)
+
+    @property
+    def _index(self) -> str:
+        return f"{self.kind}_id"
+
+    def _documents(self, after: str, before: str | None = None) -> Iterator[Document]:
+        """By their ids, from the newest on."""
+        while entries := self.directory.list(self._index, after, _READ):
+            names = {id_: entry["name"] for id_, entry in entries if before is None or id_ < before}
+            found = self.directory.get_many(self.kind, list(names.values()))
+            for id_, name in names.items():
+                if name in found and found[name]["id"] == id_:
+                    yield found[name]
+            if len(names) < len(entries):
+                return
+            after = entries[-1][0]
