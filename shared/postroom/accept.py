@@ -6,9 +6,7 @@ the client's repeat under the same Idempotency-Key finds the record and finishes
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -17,24 +15,20 @@ from uuid import UUID
 from postroom.account.domain import SendingDomain
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
-from postroom.delivery.record import SubmissionId, uuid8
-from postroom.delivery.routing import Routes
+from postroom.delivery.record import SubmissionId
+from postroom.delivery.routing import NoRoute, Routes
 from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
+from postroom.delivery.together import together
+from postroom.idempotency import IdempotencyConflict, Keyed, is_old
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Directory, Schedule, Submissions, Unavailable
 from postroom.sweep import leave_note
 
-IDEMPOTENCY_WINDOW = timedelta(hours=24)
-
 
 class UnverifiedSender(ValueError):
     """The From domain isn't one of this account's verified domains."""
-
-
-class IdempotencyConflict(ValueError):
-    """The key was used for another request within the last 24 hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +46,6 @@ class SubmitRequest:
     route: str | None = None
     tls: str | None = None
     requiretls: bool = False
-
-
-def deployment_secret(directory: Directory, randomness: Callable[[int], bytes]) -> bytes:
-    """The 32 octets that ids are derived with: made once, by whoever comes first, and kept for good."""
-    document = directory.create("deployment", "secret", {"secret": randomness(32).hex()})
-    return bytes.fromhex(document["secret"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,22 +74,63 @@ class Accept:
         self._check_sender(request.letter.sender.domain)
         now = self.clock()
         if request.idempotency_key is None:
-            id_ = SubmissionId(str(UUID(bytes=self.randomness(16), version=4)))
-            stored = self.submissions.create(self._submission(id_, request, now), request.letter.pack())
+            stored = self.submissions.create(*self.draft(self.new_id(), request, now))
         else:
-            stored = self._create_once(request, request.idempotency_key, now)
-        # A claimed parcel has had its task. Putting another for the rest is the repeat finishing the work.
-        waiting = [parcel for parcel in stored.parcels if parcel.claim == 0 and parcel.open]
-        if waiting and self.clock() - stored.created_at > self.sweep_after / 2:
-            # It took so long that the sweep may have passed by where it lies.
-            leave_note(self.directory, self.clock() + self.sweep_after, [stored.id], stored.id)
+            stored = self.create_once(request, Keyed(request.idempotency_key, self.secret()), now)
+        self.put([stored])
+        return stored
+
+    # What a letter of a batch needs as well as one by itself.
+
+    def refusal(self, request: SubmitRequest) -> UnverifiedSender | NoRoute | None:
+        """Why the request can't be accepted."""
         try:
-            self.schedule.put_many([(parcel.task(), parcel.next_attempt_at or stored.date) for parcel in waiting])
+            self._check_sender(request.letter.sender.domain)
+            everyone = (*request.letter.to, *request.letter.cc, *request.bcc)
+            self.routes.group((mailbox.domain for mailbox in everyone), request.route)
+        except (UnverifiedSender, NoRoute) as error:
+            return error
+        return None
+
+    def new_id(self) -> SubmissionId:
+        return SubmissionId(str(UUID(bytes=self.randomness(16), version=4)))
+
+    def draft(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> tuple[Submission, bytes]:
+        """What is to be stored under the id, the letter packed. Raises `NoRoute`."""
+        return self._submission(id_, request, now), request.letter.pack()
+
+    def create_once(self, request: SubmitRequest, keyed: Keyed, now: datetime, number: int = 0) -> Submission:
+        """What is stored under the key for the letter of that number in its batch. Raises `IdempotencyConflict`."""
+        packed = request.letter.pack()
+        for generation in count():
+            stored = self.submissions.create(self._submission(keyed.id(generation, number), request, now), packed)
+            if is_old(stored, now):
+                continue
+            if stored.fingerprint != request.fingerprint:
+                raise IdempotencyConflict
+            return stored
+        raise AssertionError("count() doesn't end")
+
+    def put(self, stored: Sequence[Submission]) -> None:
+        """Put the tasks of those whose parcels wait for their first claim."""
+        # A claimed parcel has had its task. Putting another for the rest is the repeat finishing the work.
+        waiting = [
+            (submission, parcel)
+            for submission in stored
+            for parcel in submission.parcels
+            if parcel.claim == 0 and parcel.open
+        ]
+        late = [each.id for each, _ in waiting if self.clock() - each.created_at > self.sweep_after / 2]
+        if late:
+            # It took so long that the sweep may have passed by where they lie.
+            leave_note(self.directory, self.clock() + self.sweep_after, list(dict.fromkeys(late)), late[0])
+        due = [(parcel, parcel.next_attempt_at or submission.date) for submission, parcel in waiting]
+        try:
+            self.schedule.put_many(together(due, self.routes.rated))
         except Unavailable as error:
             # The letter is stored, and the sweep puts what has no task: to refuse it now would be half a promise,
             # since nobody could be sure that it isn't sent.
             self.troubled(error)
-        return stored
 
     def _check_sender(self, domain: str) -> None:
         if self.any_sender:
@@ -109,26 +138,6 @@ class Accept:
         document = self.directory.get("domain", domain)
         if document is None or not SendingDomain.from_record(document).verified:
             raise UnverifiedSender(f"The {domain} domain is not verified. Add and verify it before you send from it.")
-
-    def _create_once(self, request: SubmitRequest, key: str, now: datetime) -> Submission:
-        packed = request.letter.pack()
-        for generation in count():
-            id_ = self._id_of(key, generation)
-            stored = self.submissions.create(self._submission(id_, request, now), packed)
-            if now - stored.created_at >= IDEMPOTENCY_WINDOW:
-                continue  # the key has grown old, and counts as unused
-            if stored.fingerprint != request.fingerprint:
-                raise IdempotencyConflict(
-                    "This idempotency key was used within the last 24 hours for another request. "
-                    "Repeat that request unchanged, or use a new key."
-                )
-            return stored
-        raise AssertionError("count() doesn't end")
-
-    def _id_of(self, key: str, generation: int) -> SubmissionId:
-        """UUIDv8 of an HMAC: whoever knows a key can't tell the id, and one id can be stored only once."""
-        message = f"{generation}/0/{key}".encode()
-        return SubmissionId(uuid8(hmac.digest(self.secret(), message, hashlib.sha256)))
 
     def _submission(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> Submission:
         letter = request.letter

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from postroom.accept import Accept, deployment_secret
+from postroom.accept import Accept
 from postroom.admission import Admission
 from postroom.claims import Claims
 from postroom.clouds.clock import now
@@ -21,6 +21,7 @@ from postroom.deliver import Deliver
 from postroom.delivery.health import Pace
 from postroom.delivery.record import SubmissionId
 from postroom.destination import Destinations
+from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
 from postroom.ports import Directory, Holders, Schedule, Submissions
 from postroom.preflight import Preflight

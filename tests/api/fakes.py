@@ -31,6 +31,13 @@ class Memory:
         self.letters.setdefault(submission.id, letter)
         return self.stored.setdefault(submission.id, submission)
 
+    def create_many(self, letters: Sequence[tuple[Submission, bytes]]) -> Sequence[Submission]:
+        offered, letter = letters[0]
+        first = self.create(offered, letter)
+        if not first.is_of_the_request_of(offered):
+            return [first]
+        return [first, *(self.create(*each) for each in letters[1:])]
+
     def get(self, submission: SubmissionId) -> Submission | None:
         self._reach()
         return self.stored.get(submission)

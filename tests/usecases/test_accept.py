@@ -6,12 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from postroom.accept import IdempotencyConflict, SubmitRequest, UnverifiedSender, deployment_secret
+from postroom.accept import SubmitRequest, UnverifiedSender
 from postroom.account.domain import SendingDomain
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
+from postroom.idempotency import IdempotencyConflict, deployment_secret
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Unavailable

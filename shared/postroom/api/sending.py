@@ -11,13 +11,14 @@ from typing import Any, cast
 from flask import Response, request
 from marshmallow import ValidationError
 
-from postroom.accept import IdempotencyConflict, SubmitRequest, UnverifiedSender
+from postroom.accept import SubmitRequest, UnverifiedSender
 from postroom.api.body import answer, digest, read_object
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
 from postroom.api.schemas import EmailSchema
 from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
+from postroom.idempotency import IdempotencyConflict
 from postroom.message.letter import Attachment, Letter
 
 LONGEST_KEY = 256

@@ -175,10 +175,15 @@ class Parcel:
             "recipients": [recipient.record() for recipient in self.recipients],
         }
 
+    def ref(self, generation: int | None = None) -> ParcelRef:
+        """How a task names this parcel as it stands; a later `generation` gives the task another name."""
+        return ParcelRef(
+            self.submission, self.number, self.claim, self.generation if generation is None else generation
+        )
+
     def task(self, generation: int | None = None) -> DeliveryTask:
-        """The task that brings this parcel's next attempt; a later `generation` gives it another name."""
-        ref = ParcelRef(self.submission, self.number, self.claim, self.generation if generation is None else generation)
-        return DeliveryTask(self.queue, self.route, self.destination, (ref,))
+        """The task that brings this parcel's next attempt, and nothing else."""
+        return DeliveryTask(self.queue, self.route, self.destination, (self.ref(generation),))
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], version: str = "") -> Parcel:

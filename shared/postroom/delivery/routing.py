@@ -59,7 +59,7 @@ class Route:
     security: Security = Security.OPPORTUNISTIC
     queue: str = "default"
     sessions: int | None = None  # of its queue at once; None: as many as the workers can carry
-    rate: float | None = None  # tasks a second of its queue; None: no limit
+    rate: float | None = None  # letters a second of its queue; None: no limit
     depth: int = 1  # letters that may be in one flight, once a session has carried one
     approach: Approach = Approach()
     fallback: str | None = None  # the route that takes over where no server of this one can be reached
@@ -122,6 +122,11 @@ class Routes:
     def helos(self) -> tuple[str, ...]:
         """The names that its routes have for us."""
         return tuple(route.approach.helo for route in self.table if route.approach.helo is not None)
+
+    @property
+    def rated(self) -> frozenset[str]:
+        """The queues whose letters are counted."""
+        return frozenset(route.queue for route in self.table if route.rate is not None)
 
     def for_domain(self, domain: str) -> Route:
         """The first route that takes `domain`, an A-label in lower case, by its name alone; raises `NoRoute`."""

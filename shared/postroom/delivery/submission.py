@@ -34,6 +34,7 @@ class Submission:
     tls: str | None = None
     requiretls: bool = False
     return_path: str = ""
+    refused: tuple[int, ...] = ()  # items of its batch that weren't accepted with it; only the first letter tells
     parcels: tuple[Parcel, ...] = ()
 
     @property
@@ -45,9 +46,16 @@ class Submission:
     def recipients(self) -> tuple[Recipient, ...]:
         return tuple(recipient for parcel in self.parcels for recipient in parcel.view())
 
+    def is_of_the_request_of(self, other: Submission) -> bool:
+        """Whether both, the first letters of their requests, come of the same one, which was judged alike."""
+        return (self.fingerprint, self.refused) == (other.fingerprint, other.refused)
+
     def record(self) -> Record:
         """The head's stored form, without the parcels."""
-        return {name: plain(getattr(self, name)) for name in self.__slots__ if name != "parcels"}
+        kept = {name: plain(getattr(self, name)) for name in self.__slots__ if name != "parcels"}
+        if not self.refused:
+            del kept["refused"]
+        return kept
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], parcels: Iterable[Parcel]) -> Submission:
@@ -55,4 +63,5 @@ class Submission:
         for name in ("to", "cc", "bcc", "reply_to"):
             fields[name] = tuple(fields[name])
         fields["tags"] = tuple((name, value) for name, value in fields["tags"])
+        fields["refused"] = tuple(fields.get("refused", ()))
         return cls(parcels=tuple(parcels), **fields)

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from postroom.clouds.gcp import attempts, heads, parcels
@@ -33,6 +34,12 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Found, Mark, Page, Unavailable
 
+_AT_ONCE = 16  # commits, and objects that are written, of one batch
+
+# One commit holds 10 MiB. https://cloud.google.com/firestore/quotas
+_MOST_WRITES = 500
+_LARGEST_COMMIT = 8 * 1024 * 1024  # octets, in which the fields' names and the paths aren't counted
+
 
 class FirestoreSubmissions:
     """Implements `Submissions` over Firestore, and over Cloud Storage for large letters, which are in `bucket`."""
@@ -44,26 +51,46 @@ class FirestoreSubmissions:
         self._attempts = attempts.Attempts(self._documents)
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
+        return self._commit([self._new(submission, letter)])[0]
+
+    def create_many(self, letters: Sequence[tuple[Submission, bytes]]) -> Sequence[Submission]:
+        """In few commits, of which the first is done before the others begin."""
+        if not letters:
+            return ()
+        with ThreadPoolExecutor(min(len(letters), _AT_ONCE)) as pool:
+            first, *others = _in_commits(list(pool.map(self._new, *zip(*letters, strict=True))))
+            stored = self._commit(first)
+            if len(stored) == len(first):
+                stored += [each for several in pool.map(self._commit, others) for each in several]
+        return stored
+
+    def _new(self, submission: Submission, letter: bytes) -> _New:
         path = heads.path(submission.id)
         if path is None:
             raise ValueError(f"a submission's id is letters, digits, '_' and '-': {submission.id!r}")
         head = Create(path, {**heads.fresh(submission), **self._letters.keep(submission, letter)})
-        alone = len(submission.parcels) == 1
-        writes: builtins.list[Create | Put] = [head]
-        for parcel in submission.parcels:
-            if alone:
-                head.fields.update(parcels.fresh(parcel))
-            else:
-                writes.append(Put(parcels.path(path, parcel.number), parcels.fresh(parcel)))
-        while True:
+        if len(submission.parcels) == 1:
+            head.fields.update(parcels.fresh(submission.parcels[0]))
+            return _New(submission, path, [head])
+        apart = [Put(parcels.path(path, each.number), parcels.fresh(each)) for each in submission.parcels]
+        return _New(submission, path, [head, *apart])
+
+    def _commit(self, new: builtins.list[_New]) -> builtins.list[Submission]:
+        """What is stored of each; of the first alone, where that is there already and of another request."""
+        there: dict[str, Submission] = {}
+        while left := [each for each in new if each.submission.id not in there]:
             try:
-                self._documents.commit(*writes)
+                self._documents.commit(*(write for each in left for write in each.writes))
             except Refused:
-                stored = self.get(submission.id)
-                if stored is not None:
-                    return stored
+                found = self._documents.read([each.path for each in new], heads.FIELDS)
+                stored = heads.read_whole(self._documents, [each for each in found if each is not None])
+                there = {each.id: each for each in stored}
+                first = there.get(new[0].submission.id)
+                if first is not None and not first.is_of_the_request_of(new[0].submission):
+                    return [first]
             else:
-                return submission
+                break
+        return [there.get(each.submission.id, each.submission) for each in new]
 
     def get(self, submission: SubmissionId) -> Submission | None:
         path = heads.path(submission)
@@ -127,3 +154,29 @@ class FirestoreSubmissions:
         if stored.updated == over.updated:
             raise Unavailable(f"Firestore refused to change a parcel over the version that it has: {refused}")
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A submission, and what is written where it isn't there yet."""
+
+    submission: Submission
+    path: Path
+    writes: Sequence[Create | Put]
+
+    @property
+    def octets(self) -> int:
+        return sum(len(value) for each in self.writes for value in each.fields.values() if isinstance(value, bytes))
+
+
+def _in_commits(new: Sequence[_New]) -> builtins.list[builtins.list[_New]]:
+    """What goes into one commit each, in their order."""
+    commits: builtins.list[builtins.list[_New]] = []
+    writes = octets = 0
+    for each in new:
+        writes, octets = writes + len(each.writes), octets + each.octets
+        if not commits or writes > _MOST_WRITES or octets > _LARGEST_COMMIT:
+            commits.append([])
+            writes, octets = len(each.writes), each.octets
+        commits[-1].append(each)
+    return commits

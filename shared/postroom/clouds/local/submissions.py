@@ -5,8 +5,8 @@ from __future__ import annotations
 import builtins
 import json
 import zlib
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from sqlite3 import Connection
 
@@ -30,35 +30,39 @@ class LocalSubmissions:
         self._letters = LetterFiles(database.folder / "letters")
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
-        packed: bytes | None = letter
-        file = None
-        if len(letter) > INLINE:
-            stored = self.get(submission.id)
-            if stored is not None:
-                return stored
-            # The file goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
-            # The fingerprint in its name keeps another request under the same id from writing over it.
-            file, packed = self._letters.put(f"{submission.id}-{submission.fingerprint}", letter), None
-        head = (str(submission.id), microseconds(submission.created_at), write_json(submission.record()))
-        parcels = [(parcel.number, write_json(parcel.record())) for parcel in submission.parcels]
-
-        def insert(connection: Connection) -> bool:
-            added = connection.execute(
-                "INSERT INTO submissions (id, created_at, head) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", head
-            )
-            if added.rowcount == 0:
-                return False
-            row = added.lastrowid
-            connection.execute("INSERT INTO letters (submission, packed, file) VALUES (?, ?, ?)", (row, packed, file))
-            for parcel in parcels:
-                connection.execute("INSERT INTO parcels (submission, number, record) VALUES (?, ?, ?)", (row, *parcel))
-            return True
-
-        while not self._database.write(insert):
+        if len(letter) > INLINE and (there := self.get(submission.id)) is not None:
+            return there
+        new = self._new(submission, letter)
+        while not self._database.write(new.insert):
             stored = self.get(submission.id)
             if stored is not None:
                 return stored
         return submission
+
+    def create_many(self, letters: Sequence[tuple[Submission, bytes]]) -> Sequence[Submission]:
+        """All of them in one transaction, so that where it raises none is stored."""
+        ids = [submission.id for submission, _ in letters]
+        there = self.get_many(ids) if any(len(letter) > INLINE for _, letter in letters) else {}
+        while letters:
+            first = there.get(ids[0])
+            if first is not None and not first.is_of_the_request_of(letters[0][0]):
+                return [first]
+            new = [self._new(*each) for each in letters if each[0].id not in there]
+            if self._database.write(_inserting(new)):
+                break
+            there = self.get_many(ids)
+        return [there.get(submission.id, submission) for submission, _ in letters]
+
+    def _new(self, submission: Submission, letter: bytes) -> _New:
+        """In its stored form. Everything is put into it out here, since others wait for whoever is inside."""
+        packed: bytes | None = letter
+        file = None
+        if len(letter) > INLINE:
+            # The file goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
+            # The fingerprint in its name keeps another request under the same id from writing over it.
+            file, packed = self._letters.put(f"{submission.id}-{submission.fingerprint}", letter), None
+        head = (str(submission.id), microseconds(submission.created_at), write_json(submission.record()))
+        return _New(head, [(each.number, write_json(each.record())) for each in submission.parcels], packed, file)
 
     def get(self, submission: SubmissionId) -> Submission | None:
         rows = self._database.read(
@@ -67,6 +71,15 @@ class LocalSubmissions:
             submission,
         )
         return next(iter(_submissions(rows)), None)
+
+    def get_many(self, submissions: Sequence[SubmissionId]) -> dict[SubmissionId, Submission]:
+        """Those that are there, by their ids."""
+        rows = self._database.read(
+            """SELECT s.number, s.head, p.record FROM submissions s LEFT JOIN parcels p ON p.submission = s.number
+               WHERE s.id IN (SELECT value FROM json_each(?)) ORDER BY s.number, p.number""",
+            json.dumps(submissions),
+        )
+        return {each.id: each for each in _submissions(rows)}
 
     def letter(self, submission: SubmissionId) -> bytes | None:
         rows = self._database.read(
@@ -180,6 +193,44 @@ class LocalSubmissions:
         if not rows:
             raise UnknownCursor(mark)
         return rows[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """The rows of a submission that isn't there yet."""
+
+    head: Row
+    parcels: builtins.list[Row]
+    packed: bytes | None
+    file: str | None
+
+    def insert(self, connection: Connection) -> bool:
+        """False, with nothing done, where it is there."""
+        added = connection.execute(
+            "INSERT INTO submissions (id, created_at, head) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING", self.head
+        )
+        if added.rowcount == 0:
+            return False
+        row = added.lastrowid
+        connection.execute(
+            "INSERT INTO letters (submission, packed, file) VALUES (?, ?, ?)", (row, self.packed, self.file)
+        )
+        for parcel in self.parcels:
+            connection.execute("INSERT INTO parcels (submission, number, record) VALUES (?, ?, ?)", (row, *parcel))
+        return True
+
+
+def _inserting(new: Sequence[_New]) -> Callable[[Connection], bool]:
+    """What inserts all of them; False, with nothing done, where one is there."""
+    ids = json.dumps([each.head[0] for each in new])
+
+    def insert(connection: Connection) -> bool:
+        there = "SELECT EXISTS (SELECT 1 FROM submissions WHERE id IN (SELECT value FROM json_each(?)))"
+        if connection.execute(there, (ids,)).fetchone() == (1,):
+            return False
+        return all(each.insert(connection) for each in new)
+
+    return insert
 
 
 def _attempt(record: bytes) -> Attempt:
