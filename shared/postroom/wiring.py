@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from postroom.accept import Accept
 from postroom.admission import Admission
+from postroom.batch import AcceptBatch
 from postroom.claims import Claims
 from postroom.clouds.clock import now
 from postroom.deliver import Deliver
@@ -282,9 +283,11 @@ def submit_app(settings: Settings) -> Flask:
     from postroom.api.app import create_app
 
     submissions = home(settings).submissions
+    accept = accepting(settings)
     preflight = once(lambda: preflighting(settings))
     return create_app(
-        accept=accepting(settings),
+        accept=accept,
+        accept_batch=AcceptBatch(accept),
         submissions=submissions,
         directory=remembered(settings),
         bootstrap_key=settings.bootstrap_key,

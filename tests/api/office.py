@@ -17,6 +17,7 @@ from postroom.accept import Accept
 from postroom.account.domain import SendingDomain
 from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.api.app import create_app
+from postroom.batch import AcceptBatch
 from postroom.delivery.routing import Relay, Route, Routes
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
@@ -67,6 +68,7 @@ class Office:
         )
         self.app: Flask = create_app(
             accept=self.accept,
+            accept_batch=AcceptBatch(self.accept),
             submissions=self.submissions,
             directory=self.directory,
             bootstrap_key=BOOTSTRAP,

@@ -13,12 +13,14 @@ from werkzeug.exceptions import HTTPException
 
 from postroom.accept import SubmitRequest
 from postroom.api.auth import Guard
+from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.emails import Emails
 from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
 from postroom.api.sending import Sending
+from postroom.batch import BatchRequest, Outcome
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
 from postroom.ports import Directory, Submissions, Unavailable
@@ -37,6 +39,7 @@ _SLASHES = re.compile("//+")
 def create_app(
     *,
     accept: Callable[[SubmitRequest], Submission],
+    accept_batch: Callable[[BatchRequest], Sequence[Outcome]],
     submissions: Submissions,
     directory: Directory,
     bootstrap_key: str | None,
@@ -55,6 +58,7 @@ def create_app(
 
     operations = [
         *Sending(accept, clock).operations(),
+        *Batches(accept_batch, clock).operations(),
         *Emails(submissions).operations(),
         *Preflights(preflight).operations(),
         Operation(

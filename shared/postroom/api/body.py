@@ -17,7 +17,23 @@ TOO_DEEP = "its arrays and objects are nested too deeply"
 
 
 def read_object(request: Request) -> dict[str, Any]:
-    """The JSON object in the request's body. Raises `Problem` 400, 413 or 415.
+    """The JSON object in the request's body. Raises `Problem` as `_read` does."""
+    document = _read(request, "an object")
+    if not isinstance(document, dict):
+        raise _bad(f"it is {kind(document)}, and an object is expected")
+    return document
+
+
+def read_array(request: Request) -> list[Any]:
+    """The JSON array in the request's body. Raises `Problem` as `_read` does."""
+    document = _read(request, "an array")
+    if not isinstance(document, list):
+        raise _bad(f"it is {kind(document)}, and an array is expected")
+    return document
+
+
+def _read(request: Request, expected: str) -> Any:
+    """What the request's body stands for. Raises `Problem` 400, 413 or 415.
 
     The content type is not asked for, since clients differ in what they say. Of a name that an object holds
     twice, the last value counts. The size is checked before anything is read, and again while reading where the
@@ -34,17 +50,16 @@ def read_object(request: Request) -> dict[str, Any]:
     # werkzeug cuts a stream of untold length at the limit without a word: one that fills it may have gone on.
     if request.content_length is None and len(raw) >= LARGEST:
         raise too_large()
-    document = _parsed(raw)
-    if not isinstance(document, dict):
-        raise _bad(f"it is {kind(document)}, and an object is expected")
-    return document
+    if not raw:
+        raise _bad(f"it is empty, and {expected} is expected")
+    return _parsed(raw)
 
 
 def too_large() -> Problem:
     return Problem("validation_error", f"The request body may hold at most {LARGEST} octets.", 413)
 
 
-def digest(document: Mapping[str, Any]) -> str:
+def digest(document: Mapping[str, Any] | list[Any]) -> str:
     """The same for equal documents, however their members were ordered and spaced. Raises `Problem` 400."""
     try:
         canonical = _ENCODER.encode(document)
@@ -77,8 +92,6 @@ _KINDS = {
 
 
 def _parsed(raw: bytes) -> Any:
-    if not raw:
-        raise _bad("it is empty, and an object is expected")
     try:
         return _DECODER.decode(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ The names are a closed set. Strict clients fail on any other, and one takes an u
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
 
 MISSING = "Missing data for required field."
 """What marshmallow says of a member that has to be there and isn't."""
+
+_ITEM = re.compile(r"\A\[\d+\]\.?")  # of a batch, in front of the path within it
 
 
 class Problem(Exception):
@@ -77,7 +80,7 @@ def _joined(path: str, key: Any) -> str:
 
 def _name(flaws: list[tuple[str, str]]) -> str:
     """The name that fits every flaw: the narrow ones are for requests in which nothing else is wrong."""
-    roots = {path.partition(".")[0].partition("[")[0] for path, _ in flaws}
+    roots = {_ITEM.sub("", path).partition(".")[0].partition("[")[0] for path, _ in flaws}
     if roots == {"attachments"}:
         return "invalid_attachment"
     if all(text == MISSING for _, text in flaws):

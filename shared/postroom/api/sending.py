@@ -45,51 +45,67 @@ class Sending:
 
     def submit(self) -> Response:
         """POST /emails"""
-        key = request.headers.get("Idempotency-Key")
-        if key is not None and not 1 <= len(key) <= LONGEST_KEY:
-            raise Problem("invalid_idempotency_key", f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+        key = idempotency_key()
         document = read_object(request)
-        email = self._checked(document, key)
-        asked = _submit_request(email, _fingerprint(document, email["attachments"]), key)
+        try:
+            email = checked(document, self.clock(), keyed=key is not None)
+        except ValidationError as error:
+            raise invalid(error.messages_dict) from None
+        asked = submit_request(email, digest(spelled(document, email["attachments"])), key)
         try:
             submission = self.accept(asked)
         except UnverifiedSender as error:
             raise Problem("validation_error", str(error), 403) from None
         except NoRoute as error:
-            raise invalid({"delivery.route" if asked.route else "to": [str(error)]}) from None
+            raise invalid(no_route(error, asked)) from None
         except IdempotencyConflict as error:
             raise Problem("invalid_idempotent_request", str(error)) from None
         return answer({"id": submission.id})
 
-    def _checked(self, document: dict[str, Any], key: str | None) -> dict[str, Any]:
-        """The document as the schema reads it; raises `Problem` with everything that is wrong with it."""
-        errors: dict[Any, Any] = {}
-        try:
-            email = _SCHEMA.load(document)
-        except ValidationError as error:
-            email, errors = error.valid_data, dict(error.messages_dict)
-        expires_at = email.get("delivery", {}).get("expires_at")
-        # With a key this may be the repeat of a request that came in time, and is answered as that one was.
-        if expires_at is not None and expires_at <= self.clock() and key is None:
-            flaw = {"expires_at": ["it has passed, so the letter could never be sent"]}
-            errors["delivery"] = errors.get("delivery", {}) | flaw
-        if errors:
-            raise invalid(errors)
-        return cast(dict[str, Any], email)
+
+def idempotency_key() -> str | None:
+    """The request's, where it has one. Raises `Problem`."""
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+        raise Problem("invalid_idempotency_key", f"An Idempotency-Key has 1 to {LONGEST_KEY} characters.")
+    return key
 
 
-def _fingerprint(document: dict[str, Any], attachments: Sequence[Attachment]) -> str:
-    """The request's, in which digests stand for the files: those are long, and writing them out again is slow."""
-    if attachments:
-        files = [
-            given | {"content": sha256(attachment.content).hexdigest()}
-            for given, attachment in zip(document["attachments"], attachments, strict=True)
-        ]
-        document = document | {"attachments": files}
-    return digest(document)
+def checked(document: Any, now: datetime, *, keyed: bool) -> dict[str, Any]:
+    """The letter as the schema reads it. Raises `ValidationError` with everything that is wrong with it."""
+    errors: dict[Any, Any] = {}
+    try:
+        email = _SCHEMA.load(document)
+    except ValidationError as error:
+        email, errors = error.valid_data or {}, dict(error.messages_dict)
+    expires_at = email.get("delivery", {}).get("expires_at")
+    # With a key this may be the repeat of a request that came in time, and is answered as that one was.
+    if expires_at is not None and expires_at <= now and not keyed:
+        flaw = {"expires_at": ["it has passed, so the letter could never be sent"]}
+        errors["delivery"] = errors.get("delivery", {}) | flaw
+    if errors:
+        raise ValidationError(errors)
+    return cast(dict[str, Any], email)
 
 
-def _submit_request(email: dict[str, Any], fingerprint: str, key: str | None) -> SubmitRequest:
+def no_route(error: NoRoute, asked: SubmitRequest) -> dict[str, list[str]]:
+    """The flaw as a schema would name it."""
+    return {"delivery.route" if asked.route else "to": [str(error)]}
+
+
+def spelled(document: dict[str, Any], attachments: Sequence[Attachment]) -> dict[str, Any]:
+    """What its fingerprint is made of: digests stand for the files, which are long, and slow to write out again."""
+    if not attachments:
+        return document
+    files = [
+        given | {"content": sha256(attachment.content).hexdigest()}
+        for given, attachment in zip(document["attachments"], attachments, strict=True)
+    ]
+    return document | {"attachments": files}
+
+
+def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = None) -> SubmitRequest:
+    """The use case's form of a letter that is `checked`."""
     delivery = email["delivery"]
     # A letter has one Message-ID. The caller's own stands in for ours, and is no header beside it.
     message_ids = [value.strip() for name, value in email["headers"] if name.lower() == "message-id"]

@@ -1,0 +1,174 @@
+"""Batches of letters on their way in: `POST /emails/batch`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from flask import Response, request
+from marshmallow import Schema, ValidationError, fields
+
+from postroom.accept import SubmitRequest, UnverifiedSender
+from postroom.api.body import answer, digest, read_array
+from postroom.api.operation import Access, Operation
+from postroom.api.problems import Problem, invalid
+from postroom.api.schemas import EmailSchema
+from postroom.api.sending import checked, idempotency_key, no_route, spelled, submit_request
+from postroom.batch import BatchRefused, BatchRequest, Outcome, RefusedBefore
+from postroom.delivery.routing import NoRoute
+from postroom.delivery.submission import Submission
+from postroom.idempotency import IdempotencyConflict
+
+MOST = 500  # letters in one batch
+MODE = "x-batch-validation"
+
+_TOLD = 10  # items that an error tells of one by one
+_AGAIN = (
+    "It was refused when this batch was first asked for under its idempotency key. Send it again, under another key."
+)
+
+
+class TakenSchema(Schema):
+    """A letter that was taken."""
+
+    id = fields.UUID(required=True, metadata={"description": "The letter's id."})
+
+
+class RefusedSchema(Schema):
+    """An item of a permissive batch that was refused."""
+
+    index = fields.Integer(required=True, metadata={"description": "The item's place in the request, from 0."})
+    message = fields.String(required=True, metadata={"description": "What is wrong with it."})
+
+
+class BatchSchema(Schema):
+    """What became of a batch."""
+
+    data = fields.List(
+        fields.Nested(TakenSchema), required=True, metadata={"description": "The letters that were taken, in order."}
+    )
+    errors = fields.List(
+        fields.Nested(RefusedSchema),
+        metadata={"description": f"Those that were refused; only where `{MODE}` is `permissive`."},
+    )
+
+
+class _Item(NamedTuple):
+    """An item as it was read, and the part of the batch's fingerprint that it makes."""
+
+    email: dict[str, Any] | None
+    errors: dict[Any, Any]
+    spelled: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The view."""
+
+    accept: Callable[[BatchRequest], Sequence[Outcome]]
+    clock: Callable[[], datetime]
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(
+            method="POST",
+            path="/emails/batch",
+            view=self.submit,
+            access=Access.SENDING,
+            summary=f"Send up to {MOST} letters.",
+            takes=EmailSchema(),
+            takes_list=True,
+            answers=BatchSchema(),
+        )
+
+    def submit(self) -> Response:
+        """POST /emails/batch"""
+        key, strict = idempotency_key(), _is_strict()
+        documents = read_array(request)
+        if not 1 <= len(documents) <= MOST:
+            text = f"A batch has 1 to {MOST} items, and this one has {len(documents)}."
+            raise Problem("validation_error", text)
+        now = self.clock()
+        items = [_read(each, now, keyed=key is not None) for each in documents]
+        flaws = {place: item.errors for place, item in enumerate(items) if item.errors}
+        if strict and flaws:
+            raise _all_of(flaws)
+        fingerprint = digest([item.spelled for item in items])
+        asked = BatchRequest(
+            items=[
+                ValidationError(item.errors) if item.email is None else submit_request(item.email, fingerprint)
+                for item in items
+            ],
+            fingerprint=fingerprint,
+            idempotency_key=key,
+            strict=strict,
+        )
+        try:
+            outcomes = self.accept(asked)
+        except BatchRefused as error:
+            raise _refused(error.refusals, asked) from None
+        except IdempotencyConflict as error:
+            raise Problem("invalid_idempotent_request", str(error)) from None
+        told: dict[str, Any] = {"data": [{"id": each.id} for each in outcomes if isinstance(each, Submission)]}
+        if not strict:
+            told["errors"] = [
+                {"index": place, "message": _problem(why, asked.items[place]).message}
+                for place, why in enumerate(outcomes)
+                if not isinstance(why, Submission)
+            ]
+        return answer(told)
+
+
+def _is_strict() -> bool:
+    mode = request.headers.get(MODE, "strict").strip().lower()
+    if mode not in ("strict", "permissive"):
+        raise Problem("validation_error", f"The header {MODE} is `strict` or `permissive`.")
+    return mode == "strict"
+
+
+def _read(document: Any, now: datetime, *, keyed: bool) -> _Item:
+    try:
+        email = checked(document, now, keyed=keyed)
+    except ValidationError as error:
+        return _Item(None, error.messages_dict, document)
+    return _Item(email, {}, spelled(document, email["attachments"]))
+
+
+def _refused(refusals: Mapping[int, Exception], asked: BatchRequest) -> Problem:
+    """The answer to a strict batch with items that can't be accepted."""
+    unverified = {place: why for place, why in refusals.items() if isinstance(why, UnverifiedSender)}
+    if unverified:
+        told = [f"`[{place}]`: {why}" for place, why in islice(unverified.items(), _TOLD)]
+        return Problem("validation_error", " ".join([*told, *_and_more(unverified)]), 403)
+    return _all_of({place: _flaws(why, asked.items[place]) for place, why in refusals.items()})
+
+
+def _all_of(flaws: Mapping[int, Any]) -> Problem:
+    problem = invalid(dict(islice(flaws.items(), _TOLD)))
+    return Problem(problem.name, " ".join([problem.message, *_and_more(flaws)]), problem.status)
+
+
+def _and_more(items: Mapping[int, Any]) -> list[str]:
+    more = len(items) - _TOLD
+    return [f"There are errors in {more} more of the {len(items)} items."] if more > 0 else []
+
+
+def _problem(why: Exception, item: SubmitRequest | Exception) -> Problem:
+    """What an item by itself would be answered."""
+    if isinstance(why, UnverifiedSender):
+        return Problem("validation_error", str(why), 403)
+    return invalid(_flaws(why, item))
+
+
+def _flaws(why: Exception, item: SubmitRequest | Exception) -> dict[Any, Any]:
+    """Why an item is refused, as a schema would name it."""
+    match why:
+        case ValidationError():
+            return dict(why.messages_dict)
+        case NoRoute() if isinstance(item, SubmitRequest):
+            return no_route(why, item)
+        case RefusedBefore():
+            return {"_schema": [_AGAIN]}
+    raise why
