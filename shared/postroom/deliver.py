@@ -21,6 +21,7 @@ from postroom.delivery.settlement import Settlement, outcome_of
 from postroom.delivery.status import Outcome
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
+from postroom.delivery.together import together
 from postroom.destination import Elsewhere
 from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
@@ -42,6 +43,14 @@ class _Opened:
 
     submission: Submission
     parcel: Parcel
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """The route whose a destination's servers turned out to be, and the parcels that go on in its queue."""
+
+    route: Route
+    parcels: list[Parcel] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +106,7 @@ class Deliver:
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
-        elsewhere, target = (found.route, found.here) if isinstance(found, Elsewhere) else (None, found)
+        elsewhere, target = (_Elsewhere(found.route), found.here) if isinstance(found, Elsewhere) else (None, found)
         opened: dict[int, _Opened] = {}
         # A home that fails in the middle must not tear down a session whose letters are on their way.
         trouble: list[Unavailable] = []
@@ -139,6 +148,8 @@ class Deliver:
             for mail in mails():
                 verdicts = tuple(replace(target, recipient=recipient) for recipient in mail.recipients)
                 settled(mail, Carried(verdicts=verdicts, note=target.note))
+        if elsewhere is not None:
+            self._put_on(elsewhere)
         if trouble:
             raise trouble[0]
         left = tuple(refs)
@@ -184,12 +195,12 @@ class Deliver:
         task: DeliveryTask,
         ref: ParcelRef,
         opened: dict[int, _Opened],
-        elsewhere: Route | None = None,
+        elsewhere: _Elsewhere | None = None,
         kept_by: str | None = None,
     ) -> Mail | None:
         """The parcel's letter, claimed and ready to go, or None where there is nothing to carry.
 
-        `elsewhere` is the route whose its destination's servers are, `kept_by` the cause for which it wasn't asked.
+        `elsewhere` takes those that go on in another queue, `kept_by` is the cause for which nobody was asked.
         """
         letters: list[Outgoing] = []
 
@@ -212,8 +223,8 @@ class Deliver:
                     return None
                 if elsewhere is not None and submission.route is None:
                     # It goes on in the queue of the route that takes it. A letter that names its route stays there.
-                    back = self._settlement(ours).put_back(parcel)
-                    self._record(replace(back, route=elsewhere.name, queue=elsewhere.queue), None)
+                    route, back = elsewhere.route, self._settlement(ours).put_back(parcel)
+                    self._record(replace(back, route=route.name, queue=route.queue), None, elsewhere.parcels.append)
                     return None
                 if outgoing.trouble is not None:
                     self._give_back(ours, outgoing.trouble, lost=outgoing.letter is None)
@@ -300,7 +311,9 @@ class Deliver:
             note=note and escaped(note),  # it may quote what a server said
         )
 
-    def _record(self, parcel: Parcel, attempt: Attempt | None) -> None:
+    def _record(
+        self, parcel: Parcel, attempt: Attempt | None, put_next: Callable[[Parcel], None] | None = None
+    ) -> None:
         """Settle, with some patience: what the server said is known to nobody else."""
         for pause in (*PAUSES, None):
             try:
@@ -315,7 +328,7 @@ class Deliver:
         if ours:  # else somebody took it over, and what comes next is theirs to put
             if attempt is not None:
                 self.told(attempt)
-            self._put_next(parcel)
+            (put_next or self._put_next)(parcel)
 
     def _record_what_is_remembered(self) -> None:
         """Before anything new: nobody else knows how these attempts ended, and their letters would be sent again."""
@@ -323,6 +336,11 @@ class Deliver:
             remembered = self.unrecorded.pop(key, None)
             if remembered is not None:
                 self._record(*remembered)
+
+    def _put_on(self, elsewhere: _Elsewhere) -> None:
+        """The tasks in another route's queue. Where a crash loses them, this task comes again and puts each."""
+        due = [(parcel, parcel.next_attempt_at or self.clock()) for parcel in elsewhere.parcels]
+        self.schedule.put_many(together(due, () if elsewhere.route.rate is None else (elsewhere.route.queue,)))
 
     def _put_next(self, parcel: Parcel) -> None:
         if parcel.open and parcel.lease is None:

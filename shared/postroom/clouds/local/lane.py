@@ -20,7 +20,7 @@ _BURST = 0.1  # seconds of its rate that a queue may use at once
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How many of a queue's tasks may run at the same time, and how many may begin in a second."""
+    """How many of a queue's tasks may run at the same time, and how many letters may begin in a second."""
 
     concurrency: int = 64
     rate_per_second: float | None = None
@@ -85,7 +85,8 @@ class Lane:
         if not self._turns.add(task):
             return False
         self._held.add(task.number)
-        self._tokens -= 1.0
+        if self._limits.rate_per_second is not None:
+            self._tokens -= task.letters
         wanted = min(len(self._held), self._limits.concurrency)
         # Each lane is sure of one thread, whatever the others have.
         if self.threads < wanted and (not self._threads or may_start_another()):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlite3 import Connection
 
 from postroom.clouds.local.database import Database, microseconds, moment
+from postroom.delivery.task import DeliveryTask
 
 TOMBSTONE = timedelta(hours=1)
 """How long a name stays taken after its task has run."""
@@ -30,6 +31,14 @@ class Task:
     response: int | None = None
     reason: str | None = None
     destination: str | None = None
+
+    @property
+    def letters(self) -> int:
+        """How many it carries."""
+        try:
+            return len(DeliveryTask.from_body(self.body).parcels)
+        except ValueError:  # of another function's
+            return 1
 
 
 @dataclass(frozen=True, slots=True)

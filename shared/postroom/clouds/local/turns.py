@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from threading import Lock
 from time import monotonic
 
@@ -16,6 +17,9 @@ from postroom.clouds.local.queue import Task
 
 SLOW = 5.0
 """Seconds after which a task that is still under way counts as slow, and its destination with it."""
+
+SLOW_EACH = 0.5
+"""Seconds more for each further letter of a task: so long do servers think that are well."""
 
 _AHEAD = 16  # tasks of a destination in hand beyond twice those that may be under way
 _MOST = 10_000  # destinations remembered
@@ -27,7 +31,7 @@ class _Destination:
     slow: bool = False
     admitted: int = 0  # tasks under way, or next in line for a worker
     waiting: deque[Task] = field(default_factory=deque)
-    begun: dict[int, float] = field(default_factory=dict)  # by the task's number
+    late_at: dict[int, float] = field(default_factory=dict)  # of tasks under way, by their numbers
 
     @property
     def idle(self) -> bool:
@@ -68,16 +72,16 @@ class Turns:
         with self._lock:
             there = self._destination(task)
             if there is not None:
-                there.begun[task.number] = self._clock()
+                there.late_at[task.number] = self._clock() + SLOW + SLOW_EACH * (task.letters - 1)
 
     def ends(self, task: Task) -> None:
         with self._lock:
             there = self._destination(task)
             if there is None:
                 return
-            began = there.begun.pop(task.number, None)
+            late_at = there.late_at.pop(task.number, None)
             there.admitted -= 1
-            if began is not None and self._clock() - began > SLOW:
+            if late_at is not None and self._clock() > late_at:
                 self._slow_down(there)
             elif not there.slow or not self._is_stuck(there):
                 there.slow = False
@@ -136,8 +140,7 @@ class Turns:
         return there.admitted + len(there.waiting) >= 2 * there.window + _AHEAD
 
     def _is_stuck(self, there: _Destination) -> bool:
-        oldest = next(iter(there.begun.values()), None)
-        return oldest is not None and self._clock() - oldest > SLOW
+        return self._clock() > min(there.late_at.values(), default=inf)
 
     def _slow_down(self, there: _Destination) -> None:
         there.slow, there.window = True, self._share
