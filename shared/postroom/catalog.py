@@ -31,12 +31,13 @@ class Catalog:
 
     directory: Directory
     kind: str
+    part: str = ""  # the name of a part of the documents, which has an index of its own
 
     def add(self, name: str, document: Document) -> Document:
         """Store the document unless the name is taken. What is stored under it either way."""
         stored = self.directory.create(self.kind, name, document)
         # Also for what was there: whoever stored it may have died here.
-        self.directory.put(self._index, stored["id"], {"name": name})
+        self.directory.put(self.index, stored["id"], {"name": name})
         return stored
 
     def get(self, name: str) -> Document | None:
@@ -44,7 +45,7 @@ class Catalog:
 
     def by_id(self, id_: str) -> tuple[str, Document] | None:
         """The name and the document."""
-        entry = self.directory.get(self._index, id_)
+        entry = self.directory.get(self.index, id_)
         if entry is None:
             return None
         document = self.directory.get(self.kind, entry["name"])
@@ -56,13 +57,13 @@ class Catalog:
         if document is None:
             return None
         # In this order a crash leaves what is in force but not listed, and the repeat finds it by its name.
-        self.directory.delete(self._index, document["id"])
+        self.directory.delete(self.index, document["id"])
         self.directory.delete(self.kind, name)
         return document
 
     def page(self, cursor: Cursor, wanted: Callable[[Document], bool] = lambda _: True) -> Page[Document]:
         """Those that are wanted, newest first. Raises `UnknownCursor`."""
-        if cursor.mark is not None and self.directory.get(self._index, cursor.mark) is None:
+        if cursor.mark is not None and self.directory.get(self.index, cursor.mark) is None:
             raise UnknownCursor(cursor.mark)
         if cursor.newer:
             # The index is read from its start only, so those that are newer are the last before the mark.
@@ -76,12 +77,13 @@ class Catalog:
         return Page.of(cursor, found)
 
     @property
-    def _index(self) -> str:
-        return f"{self.kind}_id"
+    def index(self) -> str:
+        """The kind of the documents that lead from ids to names."""
+        return f"{self.kind}_{self.part}_id" if self.part else f"{self.kind}_id"
 
     def _documents(self, after: str, before: str | None = None) -> Iterator[Document]:
         """By their ids, from the newest on."""
-        while entries := self.directory.list(self._index, after, _READ):
+        while entries := self.directory.list(self.index, after, _READ):
             names = {id_: entry["name"] for id_, entry in entries if before is None or id_ < before}
             found = self.directory.get_many(self.kind, list(names.values()))
             for id_, name in names.items():

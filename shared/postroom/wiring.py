@@ -28,6 +28,7 @@ from postroom.ports import Directory, Holders, Schedule, Submissions
 from postroom.preflight import Preflight
 from postroom.remembered import Remembered
 from postroom.settings import Settings
+from postroom.suppressions import Suppressions
 from postroom.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -174,6 +175,10 @@ def accepting(settings: Settings) -> Accept:
     )
 
 
+def suppressing(settings: Settings) -> Suppressions:
+    return Suppressions(directory=home(settings).directory, clock=now, randomness=os.urandom)
+
+
 @cache
 def resolving(settings: Settings) -> DnsResolver:
     """DNS, with what it has answered so far: one of the process, so that no question is asked twice."""
@@ -290,6 +295,7 @@ def submit_app(settings: Settings) -> Flask:
         accept_batch=AcceptBatch(accept),
         submissions=submissions,
         directory=remembered(settings),
+        suppressions=suppressing(settings),
         bootstrap_key=settings.bootstrap_key,
         clock=now,
         healthy=lambda: home_answers(submissions),

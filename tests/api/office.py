@@ -21,6 +21,7 @@ from postroom.batch import AcceptBatch
 from postroom.delivery.routing import Relay, Route, Routes
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
+from postroom.suppressions import Suppressions
 from tests.api.fakes import Drawer, Memory, Tasks
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
@@ -66,11 +67,13 @@ class Office:
             randomness=randomness,
             secret=lambda: b"\x07" * 32,
         )
+        self.suppressions = Suppressions(directory=self.directory, clock=lambda: self.now, randomness=randomness)
         self.app: Flask = create_app(
             accept=self.accept,
             accept_batch=AcceptBatch(self.accept),
             submissions=self.submissions,
             directory=self.directory,
+            suppressions=self.suppressions,
             bootstrap_key=BOOTSTRAP,
             clock=lambda: self.now,
             healthy=self._healthy,

@@ -20,11 +20,13 @@ from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
 from postroom.api.sending import Sending
+from postroom.api.suppressions import SuppressionList
 from postroom.batch import BatchRequest, Outcome
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
 from postroom.ports import Directory, Submissions, Unavailable
 from postroom.preflight.check import Check
+from postroom.suppressions import Suppressions
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -42,6 +44,7 @@ def create_app(
     accept_batch: Callable[[BatchRequest], Sequence[Outcome]],
     submissions: Submissions,
     directory: Directory,
+    suppressions: Suppressions,
     bootstrap_key: str | None,
     clock: Callable[[], datetime],
     healthy: Callable[[], None],
@@ -61,6 +64,7 @@ def create_app(
         *Batches(accept_batch, clock).operations(),
         *Emails(submissions).operations(),
         *Preflights(preflight).operations(),
+        *SuppressionList(suppressions).operations(),
         Operation(
             method="GET", path="/healthz", view=healthz, access=Access.ANYBODY, summary="Tell whether all is well."
         ),

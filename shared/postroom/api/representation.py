@@ -27,8 +27,8 @@ def summary(submission: Submission) -> dict[str, Any]:
         "reply_to": submission.reply_to,
         "subject": submission.subject,
         "topic_id": None,
-        "created_at": _moment(submission.created_at),
-        "scheduled_at": _moment(submission.scheduled_at),
+        "created_at": moment(submission.created_at),
+        "scheduled_at": moment(submission.scheduled_at),
         "last_event": last_event((each.status, each.attempts) for each in submission.recipients),
     }
 
@@ -41,7 +41,7 @@ def email(submission: Submission, letter: Letter | None) -> dict[str, Any]:
         "html": letter and letter.html,
         "text": letter and letter.text,
         "tags": [{"name": name, "value": value} for name, value in submission.tags],
-        "expires_at": _moment(submission.expires_at),
+        "expires_at": moment(submission.expires_at),
         "recipients": [_recipient(each) for each in submission.recipients],
     }
 
@@ -59,8 +59,8 @@ def _recipient(recipient: Recipient) -> dict[str, Any]:
         "cause": recipient.cause,
         "mx": recipient.mx,
         "remote_id": recipient.remote_id,
-        "next_attempt_at": _moment(recipient.next_attempt_at),
-        "updated_at": _moment(recipient.updated_at),
+        "next_attempt_at": moment(recipient.next_attempt_at),
+        "updated_at": moment(recipient.updated_at),
     }
 
 
@@ -71,8 +71,8 @@ def attempt(made: Attempt) -> dict[str, Any]:
         "id": made.id,
         "destination": made.destination,
         "number": made.number,
-        "started_at": _moment(made.started_at),
-        "finished_at": _moment(made.finished_at),
+        "started_at": moment(made.started_at),
+        "finished_at": moment(made.finished_at),
         "route": made.route,
         "mx": made.mx,
         "address": made.address,
@@ -84,8 +84,8 @@ def attempt(made: Attempt) -> dict[str, Any]:
     }
 
 
-def _moment(moment: datetime | None) -> str | None:
+def moment(at: datetime | None) -> str | None:
     """ISO 8601 in milliseconds and UTC, the form that every client's parser takes."""
-    if moment is None:
+    if at is None:
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

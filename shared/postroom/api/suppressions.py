@@ -1,0 +1,172 @@
+"""The suppression list over HTTP. An entry is named by its id or by its percent-encoded e-mail address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+from marshmallow import ValidationError
+
+from postroom.account.suppression import Origin, Suppression
+from postroom.api.body import answer, read_object
+from postroom.api.fields import Members
+from postroom.api.operation import Access, Operation
+from postroom.api.pages import as_id, page_of
+from postroom.api.problems import invalid, not_found
+from postroom.api.representation import moment
+from postroom.api.suppression_schemas import (
+    AddedManySchema,
+    AddManySchema,
+    AddSchema,
+    EntrySchema,
+    ListSchema,
+    RemovedManySchema,
+    RemovedSchema,
+    RemoveManySchema,
+    SuppressionListSchema,
+    SuppressionSchema,
+)
+from postroom.message.address import InvalidAddress, Mailbox
+from postroom.suppressions import Suppressions
+
+_ADD, _ADD_MANY, _REMOVE_MANY, _LIST = AddSchema(), AddManySchema(), RemoveManySchema(), ListSchema()
+_ONE = "/suppressions/<path:id_or_email>"  # a local part may hold a slash
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionList:
+    """The views of the resource."""
+
+    suppressions: Suppressions
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(
+            method="POST",
+            path="/suppressions",
+            view=self.add,
+            access=Access.FULL,
+            summary="Suppress an address: no letter is sent to it any more.",
+            takes=_ADD,
+            answers=EntrySchema(),
+            status=201,
+        )
+        yield Operation(
+            method="GET",
+            path="/suppressions",
+            view=self.list,
+            access=Access.FULL,
+            summary="List suppressed addresses, newest first.",
+            asks=_LIST,
+            answers=SuppressionListSchema(),
+        )
+        yield Operation(
+            method="GET",
+            path=_ONE,
+            view=self.get,
+            access=Access.FULL,
+            summary="Read one entry of the suppression list.",
+            answers=SuppressionSchema(),
+        )
+        yield Operation(
+            method="DELETE",
+            path=_ONE,
+            view=self.remove,
+            access=Access.FULL,
+            summary="Take an address off the suppression list.",
+            answers=RemovedSchema(),
+        )
+        yield Operation(
+            method="POST",
+            path="/suppressions/batch/add",
+            view=self.add_many,
+            access=Access.FULL,
+            summary="Suppress several addresses.",
+            takes=_ADD_MANY,
+            answers=AddedManySchema(),
+            status=201,
+        )
+        yield Operation(
+            method="POST",
+            path="/suppressions/batch/remove",
+            view=self.remove_many,
+            access=Access.FULL,
+            summary="Take several addresses off the suppression list.",
+            takes=_REMOVE_MANY,
+            answers=RemovedManySchema(),
+        )
+
+    def add(self) -> Response:
+        """POST /suppressions"""
+        return answer(_named(self.suppressions.add(_asked(_ADD)["email"])), 201)
+
+    def list(self) -> Response:
+        """GET /suppressions"""
+        try:
+            origin = _LIST.load(request.args.to_dict()).get("origin")
+        except ValidationError as error:
+            raise invalid(error.messages_dict, "parameter") from None
+        chosen = None if origin is None else Origin(origin)
+        return answer(page_of(request, lambda cursor: self.suppressions.page(cursor, chosen), _shown))
+
+    def get(self, id_or_email: str) -> Response:
+        """GET /suppressions/{id or email}"""
+        return answer(_shown(self._found(id_or_email)))
+
+    def remove(self, id_or_email: str) -> Response:
+        """DELETE /suppressions/{id or email}"""
+        found = self._found(id_or_email)
+        self.suppressions.remove(found)
+        return answer(_removed(found))
+
+    def add_many(self) -> Response:
+        """POST /suppressions/batch/add"""
+        added = self.suppressions.add_many(_asked(_ADD_MANY)["emails"])
+        return answer({"data": [_named(each) for each in added]}, 201)
+
+    def remove_many(self) -> Response:
+        """POST /suppressions/batch/remove"""
+        asked = _asked(_REMOVE_MANY)
+        if "ids" in asked:
+            removed = self.suppressions.remove_by_ids(asked["ids"])
+        else:
+            removed = self.suppressions.remove_by_addresses(asked["emails"])
+        return answer({"data": [_removed(each) for each in removed]})
+
+    def _found(self, id_or_email: str) -> Suppression:
+        id_ = as_id(id_or_email)
+        try:
+            found = self.suppressions.by_id(id_) if id_ else self.suppressions.by_address(Mailbox.parse(id_or_email))
+        except InvalidAddress:
+            found = None
+        if found is None:
+            raise not_found("suppression with this id or e-mail address")
+        return found
+
+
+def _asked(schema: Members) -> dict[str, Any]:
+    """The request's body as the schema reads it; raises `Problem` with everything that is wrong with it."""
+    try:
+        asked: dict[str, Any] = schema.load(read_object(request))
+    except ValidationError as error:
+        raise invalid(error.messages_dict) from None
+    return asked
+
+
+def _named(entry: Suppression) -> dict[str, Any]:
+    return {"object": "suppression", "id": entry.id}
+
+
+def _removed(entry: Suppression) -> dict[str, Any]:
+    return {**_named(entry), "deleted": True}
+
+
+def _shown(entry: Suppression) -> dict[str, Any]:
+    return {
+        **_named(entry),
+        "email": entry.email,
+        "origin": entry.origin,
+        "source_id": entry.source_id,
+        "created_at": moment(entry.created_at),
+    }
