@@ -63,6 +63,7 @@ class Accept:
     on_unknown: str = "retry"
     return_path_domain: str | None = None
     sweep_after: timedelta = timedelta(minutes=1)  # the age at which the sweep meets a letter
+    spared: Callable[[Parcel, datetime], Parcel] = lambda parcel, _: parcel  # without whom the settings rule out
     troubled: Callable[[Unavailable], None] = lambda _: None  # told of what was overcome
 
     def __call__(self, request: SubmitRequest) -> Submission:
@@ -161,7 +162,7 @@ class Accept:
             tls=request.tls,
             requiretls=request.requiretls,
             return_path=return_path,
-            parcels=self._parcels(id_, request, now),
+            parcels=tuple(self.spared(parcel, now) for parcel in self._parcels(id_, request, now)),
         )
 
     def _parcels(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> tuple[Parcel, ...]:

@@ -57,13 +57,18 @@ class Claims:
     holders: Holders | None = None
 
     def claim(
-        self, ref: ParcelRef, lease: Lease, frank: Callable[[Found], Franking | None]
+        self,
+        ref: ParcelRef,
+        lease: Lease,
+        frank: Callable[[Found], Franking | None],
+        spared: Callable[[Parcel], Parcel] = lambda parcel: parcel,
     ) -> Claimed | Live | Early | Over | None:
         """Take the parcel for `lease`, or say why not; None where there is no such parcel.
 
         Of any number of claims at the same time exactly one succeeds. A claim whose lease is over, or whose holder is
         known to be dead, is taken over, and its attempt recorded as abandoned. `frank` is asked what a first claim is
-        to freeze, only where the parcel can be had.
+        to freeze, only where the parcel can be had. `spared` is the parcel without those that no letter is sent to;
+        that is written with the claim, so that nobody who takes it over believes that they were asked about.
         """
         if self.holders is not None:
             self.holders.live_as(lease.holder)
@@ -77,9 +82,10 @@ class Claims:
                 case Standing.LIVE:
                     return Live(parcel, self._look_again(parcel.lease, lease.since))
                 case Standing.FREE:
-                    claimed = parcel.claimed(lease, frank(found))
+                    claimed = spared(parcel.claimed(lease, frank(found)))
                 case Standing.TAKE_OVER:
                     claimed, abandoned = parcel.taken_over(lease, frank(found))
+                    claimed = spared(claimed)
             ours = self._changed(claimed, abandoned)
             if ours is not None:
                 return Claimed(found.submission, ours, taken_over=abandoned is not None)
@@ -120,6 +126,12 @@ class Claims:
         Its next task is put by the caller. Tasks that are out for another time put themselves right.
         """
         return self._unclaimed(submission, number, lambda parcel: parcel.rescheduled(at))
+
+    def report(
+        self, submission: SubmissionId, number: int, changed: Callable[[Parcel], Parcel | None]
+    ) -> Parcel | None:
+        """Write what is heard of a parcel after it was settled; None where it is claimed, or `changed` answers None."""
+        return self._unclaimed(submission, number, changed)
 
     def _under_our_claim(self, parcel: Parcel, attempt: Attempt | None) -> Parcel | None:
         while (written := self.submissions.change(parcel, attempt)) is None:

@@ -73,6 +73,8 @@ class Deliver:
     begin_seconds: float  # no letter of a task is begun later than this; those that are left are put back
     has_fallback: Callable[[DeliveryTask], bool] = lambda _: False  # whether its route has another to take its place
     told: Callable[[Attempt], None] = lambda _: None  # called with each attempt once it is recorded
+    spared: Callable[[Parcel, datetime], Parcel] = lambda parcel, _: parcel  # without whom no letter is sent to
+    follow: Callable[[Parcel], None] = lambda _: None  # does what follows from how recipients ended; may come twice
     unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
     def __call__(self, task: DeliveryTask) -> None:
@@ -209,7 +211,8 @@ class Deliver:
             return letters[-1].franking
 
         now = self.clock()
-        match self.claims.claim(ref, Lease(self.holder, now, now + self.lease), frank):
+        lease = Lease(self.holder, now, now + self.lease)
+        match self.claims.claim(ref, lease, frank, lambda parcel: self.spared(parcel, now)):
             case Claimed(submission, parcel):
                 outgoing = letters[-1]
                 ours = _Opened(submission, parcel)
@@ -345,6 +348,7 @@ class Deliver:
     def _put_next(self, parcel: Parcel) -> None:
         if parcel.open and parcel.lease is None:
             self.schedule.put(parcel.task(), parcel.next_attempt_at or self.clock())
+        self.follow(parcel)
 
 
 def _after(ref: ParcelRef, parcel: Parcel) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.routing import Routes
+from postroom.message.address import Mailbox
 from postroom.smtp.spelling import host_name, phases, positive
 from postroom.smtp.timeouts import Timeouts
 
@@ -95,6 +96,14 @@ def networks(text: str) -> tuple[Network, ...]:
 
 def host_names(text: str) -> tuple[str, ...]:
     return tuple(host_name(part.strip()).lower() for part in text.split(",") if part.strip())
+
+
+def domain(text: str) -> str:
+    """A recipients' domain, as an A-label in lower case."""
+    try:
+        return Mailbox.parse(f"postmaster@{text.strip()}").domain
+    except ValueError as error:
+        raise ValueError(f"{text!r} can't be a domain of recipients: {error}") from error
 
 
 def routes(text: str) -> Routes:

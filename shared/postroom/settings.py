@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from postroom.delivery.only_to import OnlyTo
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Routes
 from postroom.setting import (
@@ -23,6 +24,7 @@ from postroom.setting import (
     Setting,
     address,
     certificates,
+    domain,
     durations,
     host_names,
     in_url,
@@ -164,6 +166,21 @@ class Settings:
         "retry",
         "what follows a connection lost after the final dot: `retry` or `hold`",
         one_of("retry", "hold"),
+    )
+    test_domain: str | None = _setting(
+        "POSTROOM_TEST_DOMAIN",
+        None,
+        "none; in `dev` postroom.test",
+        "domain whose recipients act out an outcome, without any network: `delivered`, `bounced`, `complained`, "
+        "`deferred`, `suppressed`",
+        domain,
+    )
+    only_to: OnlyTo | None = _setting(
+        "POSTROOM_ONLY_TO",
+        None,
+        "everybody",
+        "for staging: recipients and domains that may be written to, comma separated; all others become `suppressed`",
+        OnlyTo.parse,
     )
     function_timeout: timedelta = _setting(
         "POSTROOM_FUNCTION_TIMEOUT",

@@ -14,20 +14,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import Accept
+from postroom.acting import ActingWire
 from postroom.admission import Admission
 from postroom.batch import AcceptBatch
 from postroom.claims import Claims
 from postroom.clouds.clock import now
+from postroom.consequences import Consequences
 from postroom.deliver import Deliver
+from postroom.delivery.actors import Actors
 from postroom.delivery.health import Pace
 from postroom.delivery.record import SubmissionId
+from postroom.delivery.routing import Routes
 from postroom.destination import Destinations
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
-from postroom.ports import Directory, Holders, Schedule, Submissions
+from postroom.ports import Directory, Holders, Schedule, Submissions, Wire
 from postroom.preflight import Preflight
 from postroom.remembered import Remembered
 from postroom.settings import Settings
+from postroom.sparing import Sparing
 from postroom.suppressions import Suppressions
 from postroom.sweep import Sweep
 
@@ -163,7 +168,7 @@ def accepting(settings: Settings) -> Accept:
         submissions=submissions,
         schedule=schedule,
         directory=directory,
-        routes=settings.routes,
+        routes=routing(settings),
         clock=now,
         randomness=os.urandom,
         secret=cache(lambda: deployment_secret(directory, os.urandom)),
@@ -171,12 +176,26 @@ def accepting(settings: Settings) -> Accept:
         on_unknown=settings.on_unknown,
         return_path_domain=settings.return_path_domain,
         sweep_after=settings.sweep_after,
+        spared=sparing(settings).by_settings,
         troubled=lambda error: complain(error, "WARNING"),
     )
 
 
 def suppressing(settings: Settings) -> Suppressions:
     return Suppressions(directory=home(settings).directory, clock=now, randomness=os.urandom)
+
+
+def acting(settings: Settings) -> Actors | None:
+    return None if settings.test_domain is None else Actors(settings.test_domain)
+
+
+def sparing(settings: Settings) -> Sparing:
+    return Sparing(suppressions=suppressing(settings), only_to=settings.only_to, actors=acting(settings))
+
+
+def routing(settings: Settings) -> Routes:
+    """The routes table, and before it the test domain."""
+    return replace(settings.routes, actors=acting(settings))
 
 
 @cache
@@ -218,8 +237,13 @@ def delivering(settings: Settings) -> Deliver:
         troubled=note,
     )
     holder = str(uuid4())
+    claims = Claims(submissions=submissions, holders=holders)
+    wire: Wire = SmtpWire(reach, Background())
+    actors = acting(settings)
+    if actors is not None:
+        wire = ActingWire(wire=wire, actors=actors, helo=settings.helo, monotonic=time.monotonic)
     destinations = Destinations(
-        routes=settings.routes,
+        routes=routing(settings),
         resolver=resolver,
         shuffle=random.SystemRandom().shuffle,
         smtp_port=settings.smtp_port,
@@ -227,7 +251,7 @@ def delivering(settings: Settings) -> Deliver:
         policy=policies,
     )
     return Deliver(
-        claims=Claims(submissions=submissions, holders=holders),
+        claims=claims,
         schedule=schedule,
         admission=Admission(
             directory=directory,
@@ -240,7 +264,7 @@ def delivering(settings: Settings) -> Deliver:
         ),
         destination=destinations,
         has_fallback=destinations.has_fallback,
-        wire=SmtpWire(reach, Background()),
+        wire=wire,
         policy=settings.retry_policy,
         signing=signing(remembered(settings), settings.seal_private),
         clock=now,
@@ -251,6 +275,8 @@ def delivering(settings: Settings) -> Deliver:
         session_seconds=(settings.function_timeout - margin(settings)).total_seconds(),
         begin_seconds=settings.function_timeout.total_seconds() * 0.6,
         told=tell if settings.log == "attempts" else lambda _: None,
+        spared=sparing(settings),
+        follow=Consequences(suppressions=suppressing(settings), claims=claims, clock=now, actors=actors),
     )
 
 

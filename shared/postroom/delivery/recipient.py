@@ -26,6 +26,7 @@ class Recipient:
     response: str | None = None  # the server's own words, escaped, at most 1 KB
     cause: str | None = None
     mx: str | None = None
+    suppress: bool = False  # it bounced in a way that leaves no doubt: there is no such address
     remote_id: str | None = None  # the name the destination gave the letter in its 2xx, where it did
     next_attempt_at: datetime | None = None
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from postroom.delivery.actors import ROUTE, Actors
 from postroom.smtp.security import Credentials, Security
 
 
@@ -99,6 +100,7 @@ class Target:
     approach: Approach = Approach()
     fallback: Target | None = None  # where letters go that none of the hosts has heard of, when none can be reached
     note: str | None = None  # what is to be said of each attempt besides
+    acted: bool = False  # nothing is dialled: the recipients act out their parts
     vouched_for: str | None = None  # the domain whose hosts these are, where DNSSEC vouches for that
 
     @property
@@ -117,6 +119,7 @@ class Exchanger:
 @dataclass(frozen=True, slots=True)
 class Routes:
     table: tuple[Route, ...]
+    actors: Actors | None = None  # whose letters no route carries
 
     @property
     def helos(self) -> tuple[str, ...]:
@@ -147,6 +150,11 @@ class Routes:
                 return route
         raise NoRoute(f"there is no route named {name!r}")
 
+    def _acted(self, domain: str) -> Route:
+        """The route that isn't one, in a class that there is a queue for: that of the domain's own, or the first."""
+        own = (route for route in self.table if route.mx is None and route.takes(domain))
+        return Route(name=ROUTE, match=domain, queue=next(own, self.table[0]).queue)
+
     def _relay_alone(self, route: Route) -> Relay | None:
         """The route's relay, where nothing that may take its place goes to a domain's own servers."""
         each = route
@@ -161,8 +169,12 @@ class Routes:
         itself also on a relay's route where its servers decide whether another route takes it.
         """
         groups: dict[tuple[str, str], tuple[Route, list[int]]] = {}
+        chosen = self.named(name) if name else None
         for position, domain in enumerate(domains):
-            route = self.named(name) if name else self.for_domain(domain)
+            if self.actors is not None and domain == self.actors.domain:
+                groups.setdefault((ROUTE, domain), (self._acted(domain), []))[1].append(position)
+                continue
+            route = chosen or self.for_domain(domain)
             undecided = name is None and bool(self.by_servers(route, domain))
             relay = None if undecided else self._relay_alone(route)
             destination = relay.destination if relay else domain

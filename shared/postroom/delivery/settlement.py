@@ -75,7 +75,7 @@ class Settlement:
                 remote_id = _remote_id(verdict.reply.text) if verdict.reply else None
                 return sending.moved(Status.DELIVERED, self.now, **said, remote_id=remote_id)
             case Fate.REFUSED:
-                return sending.moved(Status.BOUNCED, self.now, **said)
+                return sending.moved(Status.BOUNCED, self.now, **said, suppress=_is_of_nobody(verdict))
             case Fate.UNKNOWN if parcel.hold:
                 return sending.moved(Status.UNKNOWN, self.now, **said, possibly_delivered=True)
             case _:
@@ -123,6 +123,12 @@ def _cause_of(verdict: Verdict) -> str | None:
     if refusal is None or (verdict.cause and not (verdict.cause == "turned_away" and refusal.ours)):
         return verdict.cause
     return refusal.cause
+
+
+def _is_of_nobody(verdict: Verdict) -> bool:
+    """Whether the refusal proves that there is no such address."""
+    refusal = classify(verdict.reply, verdict.stage) if verdict.reply else None
+    return refusal is not None and refusal.suppress
 
 
 def _luck(parcel: Parcel) -> float:

@@ -77,6 +77,7 @@ def _defaults(smtp_port: int, certificate: Path) -> dict[str, str]:
         "POSTROOM_CA_FILE": str(certificate),
         "POSTROOM_LOG": "errors",  # the terminal shows the conversations themselves
         "POSTROOM_ROUTES": f'[[route]]\nname = "catch-all"\nvia = "smtp://127.0.0.1:{smtp_port}"\n',
+        "POSTROOM_TEST_DOMAIN": "postroom.test",
         "POSTROOM_VERIFIED_SENDERS": "any",
         "POSTROOM_DIAL_ALLOW": LOOPBACK,
     }
