@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from postroom.accept import Accept, SubmitRequest
+from postroom.acting import ActingWire
 from postroom.admission import Admission
 from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.holders import LocalHolders
 from postroom.clouds.local.submissions import LocalSubmissions
+from postroom.consequences import Consequences
 from postroom.deliver import Deliver
 from postroom.delivery.health import Pace
+from postroom.delivery.only_to import OnlyTo
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
 from postroom.delivery.sts import Policy
@@ -26,10 +29,12 @@ from postroom.delivery.task import DeliveryTask
 from postroom.destination import Destinations
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
-from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx, Unavailable
+from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx, Unavailable, Wire
 from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
+from postroom.sparing import Sparing
+from postroom.suppressions import Suppressions
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TAKEN = Reply(250, ("2.0.0 taken",))
@@ -144,6 +149,8 @@ class UseCases:
         self.resolver = FakeResolver()
         self.policies: dict[str, Policy] = {}
         self.pauses: list[float] = []
+        self.only_to: OnlyTo | None = None
+        self.suppressions = Suppressions(directory=self.directory, clock=lambda: self.now, randomness=iter_randomness())
         self.accept = Accept(
             submissions=self.submissions,
             schedule=self.schedule,
@@ -153,9 +160,14 @@ class UseCases:
             randomness=iter_randomness(),
             secret=lambda: b"secret",
             any_sender=True,
+            spared=lambda parcel, now: self.sparing.by_settings(parcel, now),
         )
         self.holders: list[LocalHolders] = []
         self.deliver = self.worker("me")
+
+    @property
+    def sparing(self) -> Sparing:
+        return Sparing(suppressions=self.suppressions, only_to=self.only_to, actors=self.accept.routes.actors)
 
     def worker(self, holder: str, submissions: LocalSubmissions | None = None) -> Deliver:
         """A worker that lives until `kill_the_last` or `close`."""
@@ -167,8 +179,12 @@ class UseCases:
             shuffle=lambda _: None,
             policy=lambda domain: self.policies.get(domain),
         )
+        claims, actors = Claims(submissions=submissions, holders=self.holders[-1]), self.accept.routes.actors
+        wire: Wire = self.wire
+        if actors is not None:
+            wire = ActingWire(wire=wire, actors=actors, helo="me.example", monotonic=lambda: self.seconds)
         return Deliver(
-            claims=Claims(submissions=submissions, holders=self.holders[-1]),
+            claims=claims,
             schedule=self.schedule,
             admission=Admission(
                 directory=self.directory,
@@ -181,7 +197,7 @@ class UseCases:
             ),
             destination=destinations,
             has_fallback=destinations.has_fallback,
-            wire=self.wire,
+            wire=wire,
             policy=RetryPolicy(spread=0),
             signing=lambda _: (),
             clock=lambda: self.now,
@@ -191,6 +207,8 @@ class UseCases:
             lease=timedelta(seconds=840),
             session_seconds=750,
             begin_seconds=450,
+            spared=lambda parcel, now: self.sparing(parcel, now),
+            follow=Consequences(suppressions=self.suppressions, claims=claims, clock=lambda: self.now, actors=actors),
         )
 
     def die_with(self, task: DeliveryTask, *, marked: bool = False) -> None:
