@@ -49,14 +49,16 @@ class ActingWire:
         session = Session(self.helo, mail.security, encrypted=True)
         transcript, began = Transcript(), self.monotonic()
 
+        def at_ms() -> float:
+            return round((self.monotonic() - began) * 1000, 3)
+
         def drive(dialogue: Generator[Flight, Heard, T]) -> T:
             try:
                 flight = next(dialogue)
                 while True:
-                    at_ms = round((self.monotonic() - began) * 1000, 3)
-                    transcript.client(at_ms, ("" if isinstance(each, Greeting) else each.shown() for each in flight))
+                    transcript.client(at_ms(), ("" if isinstance(each, Greeting) else each.shown() for each in flight))
                     replies = self.actors.replies(flight)
-                    transcript.server(at_ms, (reply.shown for reply in replies))
+                    transcript.server(at_ms(), (reply.shown for reply in replies))
                     flight = dialogue.send(Heard(replies))
             except StopIteration as end:
                 result: T = end.value
@@ -64,5 +66,6 @@ class ActingWire:
 
         drive(session.introduce())
         verdicts = drive(session.transaction(mail))
-        drive(session.farewell())
+        # As of any session, its last word is kept and not waited for an answer to.
+        transcript.client(at_ms(), (each.shown() for each in next(session.farewell())))
         return Carried(verdicts=verdicts, transcript=transcript.lines(), mx=self.actors.domain, note=NOTE)

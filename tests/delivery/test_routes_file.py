@@ -117,6 +117,7 @@ def test_the_first_match_wins() -> None:
         ('[[route]]\nclass = "Not A Queue"', "class must be"),
         ('[[route]]\nclass = "dead"', "dead letters"),
         ('[[route]]\nname = ""', "name must have 1 to 100"),
+        ('[[route]]\nname = "acted"', "name can't be `acted`"),
         ('[[route]]\nname="a"\n[[route]]\nname="a"', r"line 4, route 2 \(a\): two routes are named 'a'"),
         ('[[route]]\nmatch = "bob@example.net"', "match must be a domain"),
         ('[[route]]\nmx = "a b"', "mx must be a domain"),

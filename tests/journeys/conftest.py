@@ -73,6 +73,7 @@ def office(
             POSTROOM_SMTP_PORT=str(destination.port),
             POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
             POSTROOM_VERIFIED_SENDERS="required",
+            POSTROOM_TEST_DOMAIN="postroom.test",
         )
         house.run("domains", "add", "example.org")
         house.start()

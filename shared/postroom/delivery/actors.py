@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from postroom.smtp.commands import Command, Content, Data, Ehlo, Greeting, Quit, RcptTo
+from postroom.smtp.commands import Command, Content, Data, Ehlo, Greeting, RcptTo
 from postroom.smtp.flight import Flight
 from postroom.smtp.reply import Reply
 
 ROUTE = "acted"
-"""The name of the route that their letters are kept under. No table has it, so that they never leave by another."""
+"""The name of the route that their letters are kept under. No table may have it, so that they leave by none."""
 
 
 OFFERED = ("PIPELINING", "8BITMIME", "SMTPUTF8", "REQUIRETLS", "ENHANCEDSTATUSCODES")
@@ -57,8 +57,6 @@ class Actors:
                 return Reply(554, ("5.5.1 No valid recipients",))
             case Content():
                 return Reply(250, ("2.0.0 Ok: queued as acted",))
-            case Quit():
-                return Reply(221, ("2.0.0 Bye",))
             case _:
                 return Reply(250, ("2.1.0 Ok",))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
+from postroom.delivery.actors import ROUTE
 from postroom.smtp.security import Security
 from postroom.smtp.spelling import host_name, phases
 
@@ -23,6 +24,8 @@ def text_of(said: object) -> str:
 def _name(said: object) -> str:
     if not 1 <= len(name := text_of(said)) <= 100 or not name.isprintable():
         raise ValueError("must have 1 to 100 characters, on one line")
+    if name == ROUTE:
+        raise ValueError(f"can't be `{ROUTE}`, which is the name for the letters of the test domain")
     return name
 
 
