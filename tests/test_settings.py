@@ -61,6 +61,8 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_RETRY_SCHEDULE": "soon",
         "POSTROOM_TIMEOUTS": "lunch=1h",
         "POSTROOM_ON_UNKNOWN": "guess",
+        "POSTROOM_TEST_DOMAIN": "*.example.net",
+        "POSTROOM_ONLY_TO": "qa@example.com, nobody",
         "POSTROOM_CA_FILE": "/nowhere.pem",
         "POSTROOM_PUBLIC_URL": "foo",
         "POSTROOM_BOOTSTRAP_KEY": "short",

@@ -60,6 +60,10 @@ def test_the_printed_line_sends_a_letter_and_the_conversation_is_printed(dev: De
     for said in (id_[1], "accepted", "S 220 ", "C EHLO ", "C STARTTLS", "TLSv1.3", "C MAIL FROM:<you@example.com>"):
         assert said in dev.text
     assert b"It works." in dev.caught()[0]
+    acted = line.replace("friend@example.net", "bounced@postroom.test")
+    subprocess.run(acted, shell=True, capture_output=True, check=True)  # noqa: S602  as printed
+    eventually(lambda: "S 550 5.1.1 Acted out" in dev.text, 15, lambda: dev.text)
+    assert len(dev.caught()) == 1
 
 
 def test_tls_can_be_verified_and_the_key_stays_the_same(dev: Dev) -> None:

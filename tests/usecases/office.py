@@ -240,14 +240,17 @@ class UseCases:
             each.close()
         self.database.close()
 
-    def submit(self, *to: str, **options: object) -> Submission:
+    def request(self, *to: str, **options: object) -> SubmitRequest:
         letter = Letter(
             sender=Mailbox.parse("alice@example.org"),
             to=tuple(map(Mailbox.parse, to or ("bob@example.net",))),
             subject="hello",
             text="hello",
         )
-        return self.accept(SubmitRequest(letter=letter, fingerprint="f", **options))  # type: ignore[arg-type]  # by name
+        return SubmitRequest(letter=letter, fingerprint="f", **options)  # type: ignore[arg-type]  # by name
+
+    def submit(self, *to: str, **options: object) -> Submission:
+        return self.accept(self.request(*to, **options))
 
     def stored(self, submission: Submission) -> Submission:
         found = self.submissions.get(submission.id)

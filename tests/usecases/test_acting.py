@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from postroom.batch import AcceptBatch, BatchRequest
 from postroom.delivery.actors import Actors
 from postroom.delivery.only_to import OnlyTo
 from postroom.delivery.routes_file import parse_routes
@@ -147,6 +148,21 @@ def test_test_recipients_have_a_letter_to_others_for_themselves(office: UseCases
     assert sorted(office.statuses(letter)) == ["delivered"] * 3
     ((relayed,),) = [[mail.recipients for mail in office.wire.carried]]
     assert relayed == ("bob@example.net", "carl@example.org")
+
+
+def test_a_batch_of_letters_to_them_shares_a_task(office: UseCases) -> None:
+    office.suppressions.add(Mailbox.parse("bob@example.net"))
+    to = ["delivered@postroom.test", "bob@example.net", "bounced@postroom.test", "suppressed@postroom.test"]
+    items = [office.request(each) for each in to]
+    stored = AcceptBatch(office.accept)(BatchRequest(items=items, fingerprint="f"))
+    assert [(task.destination, len(task.parcels)) for task, _ in office.schedule.put_] == [
+        ("postroom.test", 2),
+        ("relay.example.org:587", 1),
+    ]
+    run(office)
+    ended = [office.statuses(each) for each in stored if isinstance(each, Submission)]
+    assert ended == [["delivered"], ["suppressed"], ["bounced"], ["suppressed"]]
+    assert office.wire.carried == []
 
 
 def test_they_can_be_used_again_and_again(office: UseCases) -> None:

@@ -18,6 +18,7 @@ from postroom.api import representation
 from postroom.clouds.clock import now
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.submissions import LocalSubmissions
+from postroom.delivery.actors import Role
 from postroom.delivery.attempt import Attempt
 from postroom.house.catchall import CatchAllServer
 from postroom.house.signals import on_stop
@@ -104,6 +105,9 @@ def _welcome(terminal: Terminal, settings: Settings, inbox: Path, smtp_port: int
     terminal.line(f"  API        {settings.url}")
     terminal.line(f"  catch-all  127.0.0.1:{smtp_port}, letters in {inbox}")
     terminal.line(f"  API key    {key}")
+    if settings.test_domain:
+        roles = ", ".join(f"{role}@" for role in Role)
+        terminal.line(f"  to test    {roles} of {settings.test_domain} act out what they are called")
     terminal.line("\nSend a letter from another terminal:\n", "bold")
     terminal.line(
         f"curl -s {settings.url}/emails -H 'Authorization: Bearer {key}' "
