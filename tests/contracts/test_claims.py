@@ -185,3 +185,38 @@ def test_a_living_workers_claim_is_looked_at_again_when_its_lease_ends(
     answer = claims.claim(ref(stored), lease("me", since=NOON + timedelta(seconds=1)), unfranked)
     assert isinstance(answer, Live)
     assert answer.until == NOON + timedelta(seconds=3)
+
+
+def test_whoever_is_spared_is_so_with_the_claim_itself(submissions: Submissions, claims: Claims) -> None:
+    stored = submissions.create(submission(), LETTER)
+
+    def spared(parcel: Parcel) -> Parcel:
+        assert parcel.lease is not None
+        return parcel.with_open(lambda each: each.moved(Status.SUPPRESSED, NOON, cause="manual"))
+
+    mine = claimed(claims.claim(ref(stored), lease(minutes=1), unfranked, spared)).parcel
+    assert [each.status for each in mine.recipients] == [Status.SUPPRESSED]
+    assert stored_parcel(submissions, stored) == mine
+    later = lease("another", since=NOON + 2 * MINUTE)
+    taken_over = claimed(claims.claim(ref(stored), later, unfranked)).parcel
+    (ann,) = taken_over.recipients
+    assert (ann.status, ann.attempts, ann.possibly_delivered) == (Status.SUPPRESSED, 0, False)
+
+
+def test_what_is_heard_later_is_written_once_nobody_is_at_it(submissions: Submissions, claims: Claims) -> None:
+    stored = submissions.create(submission(), LETTER)
+
+    def complained(parcel: Parcel) -> Parcel | None:
+        if parcel.recipients[0].status is not Status.DELIVERED:
+            return None
+        return replace(parcel, recipients=(parcel.recipients[0].moved(Status.COMPLAINED, NOON),))
+
+    assert claims.report(stored.id, 0, complained) is None
+    mine = claimed(claims.claim(ref(stored), lease(), unfranked)).parcel
+    assert claims.report(stored.id, 0, complained) is None
+    assert claims.settle(delivered(mine), attempt(mine))
+    written = claims.report(stored.id, 0, complained)
+    assert written is not None
+    assert written == stored_parcel(submissions, stored)
+    assert written.recipients[0].status is Status.COMPLAINED
+    assert claims.report(stored.id, 0, complained) is None, "it is told once"
