@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from postroom.accept import SubmitRequest
+from postroom.api.answers import Health
 from postroom.api.auth import Guard
 from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
@@ -19,6 +20,7 @@ from postroom.api.emails import Emails
 from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
+from postroom.api.reference import SLASHED, Reference
 from postroom.api.sending import Sending
 from postroom.api.suppressions import SuppressionList
 from postroom.batch import BatchRequest, Outcome
@@ -66,9 +68,17 @@ def create_app(
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),
         Operation(
-            method="GET", path="/healthz", view=healthz, access=Access.ANYBODY, summary="Tell whether all is well."
+            method="GET",
+            path="/healthz",
+            view=healthz,
+            access=Access.ANYBODY,
+            summary="Tell whether all is well.",
+            answers=Health(),
+            refuses=(503,),
         ),
     ]
+    operations += Reference(operations).operations()
+    app.extensions["postroom"] = operations
     for each in operations:
         app.add_url_rule(each.path, f"{each.method} {each.path}", guard.guarded(each), methods=[each.method])
     app.after_request(_options)
@@ -87,7 +97,9 @@ class Front:
         self.application = application
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["PATH_INFO"] = _SLASHES.sub("/", environ.get("PATH_INFO", "")).rstrip("/") or "/"
+        path = environ.get("PATH_INFO", "")
+        environ["PATH_INFO"] = _SLASHES.sub("/", path).rstrip("/") or "/"
+        environ[SLASHED] = path.endswith("/")
         asked = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = asked if _SANE_ID.fullmatch(asked) else str(uuid4())
         environ[_REQUEST_ID] = request_id

@@ -9,8 +9,9 @@ from typing import Any
 from marshmallow import ValidationError, post_load, validate, validates_schema
 
 from postroom.api.body import kind
-from postroom.api.fields import Members, NotOffered, Text, Value, accepted_by
+from postroom.api.fields import ONE_LINE, Members, NotOffered, Shape, Text, Value, accepted_by
 from postroom.api.problems import MISSING
+from postroom.message.attachment import LONGEST_ID, LONGEST_TYPE
 from postroom.message.letter import (
     Attachment,
     check_content_id,
@@ -26,8 +27,15 @@ _UNNAMED = "attachment"
 _WITHOUT_LINES = str.maketrans("", "", "\r\n\t ")
 
 
+_OCTETS: Shape = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 255}}
+
+
 class Content(Value[bytes]):
     """A file's bytes: base64, an array of octets, or Node's Buffer, `{"type": "Buffer", "data": [octets]}`."""
+
+    def shape(self) -> Shape:
+        buffer = {"properties": {"type": {"const": "Buffer"}, "data": _OCTETS}, "required": ["type", "data"]}
+        return {"anyOf": [{"type": "string", "contentEncoding": "base64"}, _OCTETS, {"type": "object", **buffer}]}
 
     def read(self, value: Any) -> bytes:
         if isinstance(value, str):
@@ -36,6 +44,9 @@ class Content(Value[bytes]):
         if isinstance(octets, list):
             return _from_octets(octets)
         raise ValidationError(f"expected base64, an array of octets or a Buffer, not {kind(value)}")
+
+
+_AN_ID = accepted_by(lambda value: check_content_id(_bare(value)), maxLength=LONGEST_ID + len("<>"))
 
 
 class AttachmentSchema(Members):
@@ -47,20 +58,23 @@ class AttachmentSchema(Members):
         load_default=_UNNAMED,
         validate=[
             validate.Length(max=255, error="it is longer than {max} characters"),
-            accepted_by(check_text),
+            accepted_by(check_text, pattern=ONE_LINE),
         ],
-        metadata={"description": "What the recipient sees it called."},
+        metadata={"description": "What the recipient sees it called.", "examples": ["invoice.pdf"]},
     )
     content_type = Text(
-        validate=accepted_by(check_content_type),
-        metadata={"description": "Its media type. Without one, the filename's ending decides."},
+        validate=accepted_by(check_content_type, maxLength=LONGEST_TYPE),
+        metadata={
+            "description": "Its media type. Without one, the filename's ending decides.",
+            "examples": ["application/pdf"],
+        },
     )
     content_id = Text(
-        validate=accepted_by(lambda value: check_content_id(_bare(value))),
+        validate=_AN_ID,
         metadata={"description": "Makes it an inline file, which the HTML shows as `cid:` and this id."},
     )
     inline_content_id = Text(
-        validate=accepted_by(lambda value: check_content_id(_bare(value))),
+        validate=_AN_ID,
         metadata={"description": "The older name of `content_id`.", "deprecated": True},
     )
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from flask import Response, request
 
 from postroom.api import representation
+from postroom.api.answers import AttemptList, EmailList, StoredEmail
 from postroom.api.body import answer
 from postroom.api.operation import Access, Operation
 from postroom.api.pages import PageSchema, page_of
@@ -33,9 +34,15 @@ class Emails:
             access=Access.FULL,
             summary="List letters, newest first.",
             asks=PageSchema(),
+            answers=EmailList(),
         )
         yield Operation(
-            method="GET", path="/emails/<uuid:id_>", view=self.get, access=Access.FULL, summary="Read one letter."
+            method="GET",
+            path="/emails/<uuid:id_>",
+            view=self.get,
+            access=Access.FULL,
+            summary="Read one letter.",
+            answers=StoredEmail(),
         )
         yield Operation(
             method="GET",
@@ -44,6 +51,7 @@ class Emails:
             access=Access.FULL,
             summary="List the attempts at a letter, newest first.",
             asks=PageSchema(),
+            answers=AttemptList(),
         )
 
     def get(self, id_: UUID) -> Response:

@@ -1,6 +1,7 @@
 """Kinds of members that requests are made of. Each refuses what it isn't with a text that goes behind a colon.
 
 A member that is null counts as absent. Types are taken at their word: a number is not a string, nor is a boolean.
+Each kind knows its own JSON Schema, its `shape`: what a look at the value alone can tell. What it can't stays words.
 """
 
 from __future__ import annotations
@@ -8,21 +9,30 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
 from postroom.api.body import kind
-from postroom.message.address import InvalidAddress, Mailbox
+from postroom.message.address import LONGEST_INPUT, InvalidAddress, Mailbox
+from postroom.message.header import LONGEST_NAME, LONGEST_VALUE
 from postroom.message.letter import check_header
 
 MOST_HEADERS = 100
 LONGEST_HEADERS = 64 * 1024  # characters of all names and values
 
+Shape = Mapping[str, Any]
+"""JSON Schema, as OpenAPI 3.1 has it."""
+
 T = TypeVar("T")
 
+ONE_LINE = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
+"""Text that a header field can hold, as a pattern of JSON Schema."""
+
+_MAILBOX: Shape = {"type": "string", "format": "mailbox", "minLength": 3, "maxLength": LONGEST_INPUT}
 _TOKEN = re.compile(r"[!#$%&'*+.^_|~0-9A-Za-z-]{1,76}")
 
 
@@ -42,6 +52,10 @@ class Members(Schema):
 class Value(fields.Field[T], ABC):
     """A value that is read without a look at its neighbours."""
 
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return {"type": "string"}
+
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> T:
         return self.read(value)
 
@@ -60,6 +74,9 @@ class Text(Value[str]):
 class Flag(Value[bool]):
     """True or false, and nothing that merely looks like it."""
 
+    def shape(self) -> Shape:
+        return {"type": "boolean"}
+
     def read(self, value: Any) -> bool:
         if not isinstance(value, bool):
             raise ValidationError(f"expected true or false, not {kind(value)}")
@@ -68,6 +85,9 @@ class Flag(Value[bool]):
 
 class Address(Value[Mailbox]):
     """One mailbox."""
+
+    def shape(self) -> Shape:
+        return _MAILBOX
 
     def read(self, value: Any) -> Mailbox:
         return _mailbox(value)
@@ -80,6 +100,10 @@ class Addresses(Value[tuple[Mailbox, ...]]):
         super().__init__(**kwargs)
         self.least = least
         self.most = most
+
+    def shape(self) -> Shape:
+        several = {"type": "array", "items": _MAILBOX, "minItems": self.least, "maxItems": self.most}
+        return {"anyOf": [_MAILBOX, several]}
 
     def read(self, value: Any) -> tuple[Mailbox, ...]:
         if isinstance(value, str):
@@ -109,6 +133,14 @@ class Items(fields.List[Any]):
 class Headers(Value[tuple[tuple[str, str], ...]]):
     """Header fields to add, as an object of strings."""
 
+    def shape(self) -> Shape:
+        return {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "null"], "maxLength": LONGEST_VALUE},
+            "propertyNames": {"pattern": "^[!-9;-~]+$", "maxLength": LONGEST_NAME},
+            "maxProperties": MOST_HEADERS,
+        }
+
     def read(self, value: Any) -> tuple[tuple[str, str], ...]:
         if not isinstance(value, dict):
             raise ValidationError(f"expected an object of strings, not {kind(value)}")
@@ -134,6 +166,9 @@ class Headers(Value[tuple[tuple[str, str], ...]]):
 class Timestamp(Value[datetime]):
     """A moment in ISO 8601 with its offset from UTC."""
 
+    def shape(self) -> Shape:
+        return {"type": "string", "format": "date-time"}
+
     def read(self, value: Any) -> datetime:
         try:
             moment = datetime.fromisoformat(_text(value))
@@ -152,9 +187,18 @@ class NotOffered(Value[None]):
         raise ValidationError("this deployment doesn't offer it; leave it out")
 
 
-def accepted_by(check: Callable[[str], None]) -> Callable[[str], None]:
-    """A marshmallow validator from a check that raises ValueError."""
-    return lambda value: _refusing(check, value)
+def accepted_by(check: Callable[[str], None], **shape: Any) -> Callable[[str], None]:
+    """A marshmallow validator from a check that raises ValueError, with what JSON Schema can say of it."""
+    return _Accepted(check, shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    check: Callable[[str], None]
+    shape: Shape
+
+    def __call__(self, value: str) -> None:
+        _refusing(self.check, value)
 
 
 def collected(pairs: Iterable[tuple[Any, Any]], read: Callable[[Any, Any], Any]) -> list[Any]:

@@ -30,5 +30,9 @@ class Operation:
     takes: Schema | None = None  # the JSON body
     takes_list: bool = False  # the body is an array of those
     asks: Schema | None = None  # the query string
-    answers: Schema | None = None  # the body of a success
+    heeds: Schema | None = None  # the headers that change what it does
+    answers: Schema | None = None  # the body of a success, as it is described; nothing is checked against it
     status: int = 200  # of a success
+    media_type: str = "application/json"  # of a success
+    refuses: tuple[int, ...] = ()  # statuses of its problems, beside those that every such operation has
+    documented: bool = True

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from flask import Request
 from marshmallow import ValidationError, validates_schema
 
-from postroom.api.fields import Members, Text, Value
+from postroom.api.fields import Members, Shape, Text, Value
 from postroom.api.problems import invalid
 from postroom.ports import Cursor, Page, UnknownCursor
 
@@ -23,6 +23,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 class Limit(Value[int]):
     """How many items a page may hold."""
+
+    def shape(self) -> Shape:
+        return {"type": "integer", "minimum": 1, "maximum": MOST}
 
     def read(self, value: Any) -> int:
         if not re.fullmatch(r"[0-9]{1,3}", value) or not 1 <= int(value) <= MOST:
@@ -40,8 +43,8 @@ class PageSchema(Members):
     """Which part of a list is asked for."""
 
     limit = Limit(load_default=USUAL, metadata={"description": "How many items, at most."})
-    after = Text(metadata={"description": "The id of an item: older ones follow."})
-    before = Text(metadata={"description": "The id of an item: newer ones are listed."})
+    after = Text(metadata={"description": "The id of an item: older ones follow.", "format": "uuid"})
+    before = Text(metadata={"description": "The id of an item: newer ones are listed.", "format": "uuid"})
 
     @validates_schema(skip_on_field_errors=False)
     def _one_good_cursor(self, data: dict[str, Any], **_: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from flask import Response, request
 from marshmallow import ValidationError
 
+from postroom.api.answers import CheckList
 from postroom.api.body import answer
 from postroom.api.fields import Members, Value
 from postroom.api.operation import Access, Operation
@@ -30,7 +31,7 @@ class Domain(Value[str]):
 class PreflightSchema(Members):
     """What is to be looked at."""
 
-    domain = Domain(metadata={"description": "A recipient's domain."})
+    domain = Domain(metadata={"description": "A recipient's domain.", "examples": ["example.net"]})
 
 
 _SCHEMA = PreflightSchema()
@@ -50,6 +51,7 @@ class Preflights:
             access=Access.FULL,
             summary="Look whether letters can leave, and what a recipient's domain publishes.",
             asks=_SCHEMA,
+            answers=CheckList(),
         )
 
     def get(self) -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
 
 from postroom.api.attachments import MOST as MOST_ATTACHMENTS
 from postroom.api.attachments import AttachmentSchema, check_total
 from postroom.api.fields import (
+    ONE_LINE,
     Address,
     Addresses,
     Flag,
@@ -66,7 +67,14 @@ class DeliverySchema(Members):
 
 
 class EmailSchema(Members):
-    """One letter to send."""
+    """One letter to send. It has a body: `html`, `text` or both."""
+
+    example: ClassVar[dict[str, Any]] = {
+        "from": "Acme <hello@example.com>",
+        "to": ["friend@example.net"],
+        "subject": "Hello",
+        "html": "<p>It works.</p>",
+    }
 
     sender = Address(
         required=True,
@@ -81,9 +89,9 @@ class EmailSchema(Members):
         required=True,
         validate=[
             validate.Length(max=LONGEST_SUBJECT, error="it is longer than {max} characters"),
-            accepted_by(check_text),
+            accepted_by(check_text, pattern=ONE_LINE),
         ],
-        metadata={"description": "What it is about."},
+        metadata={"description": "What it is about.", "examples": ["Hello"]},
     )
     html = Text(load_default="", metadata={"description": "The letter as HTML."})
     text = Text(load_default="", metadata={"description": "The letter as plain text. An empty one counts as none."})

@@ -12,7 +12,9 @@ from flask import Response, request
 from marshmallow import ValidationError
 
 from postroom.accept import SubmitRequest, UnverifiedSender
+from postroom.api.answers import SentEmail
 from postroom.api.body import answer, digest, read_object
+from postroom.api.headers import LONGEST_KEY, SubmissionHeaders
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
 from postroom.api.schemas import EmailSchema
@@ -20,8 +22,6 @@ from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
 from postroom.idempotency import IdempotencyConflict
 from postroom.message.letter import Attachment, Letter
-
-LONGEST_KEY = 256
 
 _SCHEMA = EmailSchema()
 
@@ -41,6 +41,9 @@ class Sending:
             access=Access.SENDING,
             summary="Send a letter.",
             takes=_SCHEMA,
+            heeds=SubmissionHeaders(),
+            answers=SentEmail(),
+            refuses=(409,),
         )
 
     def submit(self) -> Response:

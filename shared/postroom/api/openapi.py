@@ -1,0 +1,255 @@
+"""The API as OpenAPI 3.1, from the operations that route and guard, and from the schemas that validate.
+
+https://spec.openapis.org/oas/v3.1.1.html. To be imported when the document is asked for: apispec takes its time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import Schema, fields
+
+from postroom.api.fields import Items, Members, NotOffered, Value
+from postroom.api.operation import Access, Operation
+from postroom.api.problems import STATUSES
+
+ABOUT = """\
+Takes letters, and tells what became of them. It is wire-compatible with Resend's API: paths, members and errors have
+the same names, and what is ours alone stands in `delivery`, `recipients` and paths of their own.
+
+Every error is a JSON object of `statusCode`, `name` and `message`; the message names each bad field. A path that isn't
+listed here is answered 404 `not_found`, a method that its path doesn't take 405 `method_not_allowed`. A member that is
+null counts as absent, and one that nobody knows is passed over, but not in `delivery`."""
+
+WHY: Mapping[int, str] = {
+    400: "What was sent can't be read.",
+    401: "No key was shown, or one that may send and nothing else.",
+    403: "The key isn't valid, or may not do this.",
+    404: "There is nothing with this id.",
+    409: "The idempotency key was used for another request.",
+    413: "The body is too large.",
+    415: "The body is compressed.",
+    422: "Something that was sent isn't valid. Everything that is wrong with it is named.",
+    429: "Too many requests; Retry-After tells when to go on.",
+    451: "It is refused for the sake of security.",
+    500: "A fault of ours. It is logged under the id in X-Request-Id.",
+    503: "The storage is out of reach. Repeat the request in a few seconds, under the same Idempotency-Key.",
+}
+
+KEYS: Mapping[Access, str] = {
+    Access.ANYBODY: "It needs no key.",
+    Access.SENDING: "Every key will do.",
+    Access.FULL: "It needs a key with full access.",
+}
+
+_CONVERTED = re.compile(r"<(?:(\w+):)?(\w+)>")
+_FORMATS: Mapping[str, Mapping[str, str]] = {"uuid": {"format": "uuid"}}
+_TITLES = {"api-keys": "API Keys", "healthz": "Service", "openapi.json": "Service", "preflight": "Service"}
+
+
+class Problem(Schema):
+    """What went wrong."""
+
+    statusCode = fields.Integer(metadata={"description": "The status, once more."})  # noqa: N815  the contract's name
+    name = fields.String(metadata={"enum": sorted(STATUSES), "description": "What kind of error it is."})
+    message = fields.String(metadata={"description": "What happened, to which thing, and what to do."})
+
+
+class Converter(OpenAPIConverter):
+    """apispec's, which is also told what our kinds of fields are, and what null and absence mean here."""
+
+    def init_attribute_functions(self) -> None:
+        super().init_attribute_functions()  # type: ignore[no-untyped-call]  # apispec's, as the next two
+        self.attribute_functions.append(_shape)
+
+    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
+        described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+        kind = schema if isinstance(schema, type) else type(schema)
+        described["description"] = (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
+        if not issubclass(kind, Members):  # an answer, which may get more members one day
+            described.pop("additionalProperties", None)
+        return described
+
+    def fields2jsonschema(self, fields: Mapping[str, Any], *, partial: Any = None) -> dict[str, Any]:
+        offered = {name: field for name, field in fields.items() if not isinstance(field, NotOffered)}
+        described: dict[str, Any] = super().fields2jsonschema(offered, partial=partial)  # type: ignore[no-untyped-call]
+        for name, field in offered.items():
+            name = field.data_key or name
+            if not isinstance(field.parent, Members):
+                described.setdefault("required", []).append(name)
+            elif name not in described.get("required", ()):
+                described["properties"][name] = _or_null(described["properties"][name])
+        return described
+
+
+def document(operations: Iterable[Operation]) -> dict[str, Any]:
+    """The OpenAPI document of these operations, but for those that aren't to be documented."""
+    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    plugin.Converter = Converter
+    documented = [each for each in operations if each.documented]
+    spec = APISpec(
+        title="postroom",
+        version=_version(),
+        openapi_version="3.1.1",
+        plugins=[plugin],
+        info={"description": ABOUT},
+        servers=[{"url": ".", "description": "Where this document is."}],
+        security=[{"bearer": []}],
+        tags=[{"name": tag} for tag in dict.fromkeys(map(_tag, documented))],
+    )
+    _components(spec, sorted(set().union(*map(_problems, documented))))
+    for each in documented:
+        spec.path(path=_path(each.path), operations={each.method.lower(): _operation(each, plugin.converter)})
+    written = spec.to_dict()
+    return {name: written.pop(name) for name in ("openapi", "info")} | written
+
+
+def _components(spec: APISpec, statuses: Sequence[int]) -> None:
+    components = spec.components
+    components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": "An API key."})
+    request_id = {"type": "string", "maxLength": 128, "examples": ["6f0c9d7e-0d5b-4e57-9a50-0c2b5a1f3c11"]}
+    about = "Names the request in our log. A sane one of the caller's is kept."
+    components.parameter("RequestId", "header", {"name": "X-Request-Id", "description": about, "schema": request_id})
+    components.header("RequestId", {"description": about, "required": True, "schema": request_id})
+    seconds = {"type": "integer", "minimum": 1}
+    components.header("RetryAfter", {"description": "Seconds to wait.", "required": True, "schema": seconds})
+    for status in statuses:
+        names = sorted(name for name, possible in STATUSES.items() if status in possible)
+        narrowed = {"properties": {"statusCode": {"const": status}, "name": {"enum": names}}}
+        headers = {"X-Request-Id": "RequestId"} | ({"Retry-After": "RetryAfter"} if status in (429, 503) else {})
+        problem = {
+            "description": WHY[status],
+            "headers": headers,
+            "content": {"application/json": {"schema": {"allOf": [Problem, narrowed]}}},
+        }
+        components.response(f"Problem{status}", problem)
+
+
+def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict[str, Any]:
+    """One method of one path, in the words of OpenAPI."""
+    parameters: list[Any] = [_path_parameter(kind, name) for kind, name in _path_arguments(operation.path)]
+    for schema, location in ((operation.asks, "query"), (operation.heeds, "header")):
+        if schema is not None and converter is not None:
+            parameters += converter.schema2parameters(schema, location=location)
+    success: dict[str, Any] = {
+        "description": (operation.answers.__doc__ or operation.summary) if operation.answers else operation.summary,
+        "headers": {"X-Request-Id": "RequestId"},
+        "content": {operation.media_type: {"schema": operation.answers or {"type": "string"}}},
+    }
+    described: dict[str, Any] = {
+        "operationId": _operation_id(operation),
+        "summary": operation.summary,
+        "description": KEYS[operation.access],
+        "tags": [_tag(operation)],
+        "parameters": [*parameters, "RequestId"],
+        "responses": {str(operation.status): success}
+        | {str(status): f"Problem{status}" for status in sorted(_problems(operation))},
+    }
+    if operation.access is Access.ANYBODY:
+        described["security"] = []
+    if operation.takes is not None:
+        body: dict[str, Any] = {
+            "schema": {"type": "array", "items": operation.takes} if operation.takes_list else operation.takes
+        }
+        example = getattr(operation.takes, "example", None)
+        if example is not None:
+            body["example"] = [example] if operation.takes_list else example
+        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+    return described
+
+
+def _body(operation: Operation) -> dict[str, Any]:
+    """What the operation takes, with the example that its schema has of itself."""
+    schema: Any = operation.takes
+    example = getattr(schema, "example", None)
+    if operation.takes_list:
+        schema, example = {"type": "array", "items": schema}, example and [example]
+    return {"schema": schema} | ({"example": example} if example else {})
+
+
+def _problems(operation: Operation) -> set[int]:
+    """The statuses of all problems that the operation can end in."""
+    statuses = {500, *operation.refuses}
+    if operation.access is not Access.ANYBODY:
+        statuses |= {401, 403, 503}
+    if operation.takes is not None:
+        statuses |= {400, 413, 415, 422}
+    if operation.asks is not None:
+        statuses.add(422)
+    if "<" in operation.path:
+        statuses.add(404)
+    return statuses
+
+
+def _shape(field: fields.Field[Any], ret: Mapping[str, Any], **_: Any) -> dict[str, Any]:
+    """What our own kinds of fields and validators say of themselves."""
+    shape: dict[str, Any] = {}
+    if isinstance(field, Value):
+        shape |= field.shape()
+    if isinstance(field, Items):
+        shape["maxItems"] = field.most
+    for validator in field.validators:
+        shape |= getattr(validator, "shape", {})
+    if "pattern" in ret:  # marshmallow matches from the start on; JSON Schema searches, and knows no \Z
+        shape.setdefault("pattern", "^" + ret["pattern"].removeprefix("^").replace(r"\Z", "$"))
+    return shape
+
+
+def _or_null(described: dict[str, Any]) -> dict[str, Any]:
+    """The same, or null, which counts as absent."""
+    if described.get("default") == ():
+        del described["default"]
+    if "$ref" in described:
+        return {"anyOf": [{"$ref": described.pop("$ref")}, {"type": "null"}], **described}
+    if "anyOf" in described:
+        return described | {"anyOf": [*described["anyOf"], {"type": "null"}]}
+    if "enum" in described:
+        described["enum"] = [*described["enum"], None]
+    return described | {"type": [described["type"], "null"]}
+
+
+def _path(path: str) -> str:
+    return _CONVERTED.sub(lambda match: f"{{{_argument(path, match)}}}", path)
+
+
+def _path_arguments(path: str) -> list[tuple[str, str]]:
+    return [(match[1] or "", _argument(path, match)) for match in _CONVERTED.finditer(path)]
+
+
+def _argument(path: str, match: re.Match[str]) -> str:
+    """`/emails/<uuid:id_>`: `email_id`. An argument is called after what it is an id of."""
+    if not match[2].startswith("id"):
+        return match[2]
+    return path[: match.start()].rstrip("/").rpartition("/")[2].removesuffix("s").replace("-", "_") + "_id"
+
+
+def _path_parameter(kind: str, name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", **_FORMATS.get(kind, {})}}
+
+
+def _operation_id(operation: Operation) -> str:
+    words: Sequence[str] = re.findall(r"[a-z0-9]+", _path(operation.path).replace(".json", ""))
+    return "_".join([operation.method.lower(), *words])
+
+
+def _tag(operation: Operation) -> str:
+    first = operation.path.split("/")[1]
+    return _TITLES.get(first, first.replace("-", " ").title())
+
+
+def _name(schema: Any) -> str:
+    kind = schema if isinstance(schema, type) else type(schema)
+    return kind.__name__.removesuffix("Schema")
+
+
+def _version() -> str:
+    try:
+        return version("postroom")
+    except PackageNotFoundError:  # a function's folder may hold the package alone
+        return "0"
