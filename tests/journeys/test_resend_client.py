@@ -1,41 +1,90 @@
-"""The official Resend client works by changing a URL."""
+"""The official Resend client for Python works by changing a URL, be it called or awaited."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 import resend
 
+from tests.clients import whole
 from tests.journeys.destination import Destination
 from tests.journeys.office import KEY, Office
 
+Called = Callable[..., Any]
 
-@pytest.fixture
-def client(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+
+def awaited(call: Callable[..., Awaitable[Any]]) -> Called:
+    async def made(*args: Any) -> Any:
+        return await call(*args)
+
+    return lambda *args: asyncio.run(made(*args))
+
+
+@pytest.fixture(params=["called", "awaited"])
+def emails(request: pytest.FixtureRequest, office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Called]:
+    """The methods of `resend.Emails` by their names."""
     monkeypatch.setattr(resend, "api_url", f"http://127.0.0.1:{office.port}")
     monkeypatch.setattr(resend, "api_key", KEY)
+    if request.param == "called":
+        return lambda name: getattr(resend.Emails, name)
+    return lambda name: awaited(getattr(resend.Emails, f"{name}_async"))
 
 
-@pytest.mark.usefixtures("client")
-def test_it_sends_and_reads_a_letter(office: Office, destination: Destination) -> None:
-    sent = resend.Emails.send(
-        {
-            "from": "Acme <onboarding@example.org>",
-            "to": ["client@resend.example.net"],
-            "subject": "hello world",
-            "html": "<strong>it works!</strong>",
-            "attachments": [{"filename": "invoice.txt", "content": list(b"42 coins")}],
-            "tags": [{"name": "category", "value": "welcome"}],
-        }
-    )
-    office.wait_for(sent["id"], "delivered")
-    email = resend.Emails.get(sent["id"])
+@pytest.fixture
+def to(request: pytest.FixtureRequest) -> str:
+    """A recipient of this test's own."""
+    return f"{request.node.name.replace('[', '-').rstrip(']')}@resend.example.net"
+
+
+def test_all_that_a_letter_can_say_arrives(
+    office: Office, destination: Destination, emails: Callable[[str], Called], to: str
+) -> None:
+    sent = emails("send")(whole.letter(to))
+    office.wait_for(sent["id"], *["delivered"] * 4)
+    whole.check(destination, to)
+    email = emails("get")(sent["id"])
     assert email["last_event"] == "delivered"
-    assert email["to"] == ["client@resend.example.net"]
-    assert b"NDIgY29pbnM=" in destination.letters_to("client@resend.example.net")[0].content
+    assert email["to"] == [f"Ünal <{to}>", f"second.{to}"]
+    assert (email["subject"], email["text"], email["html"]) == (whole.SUBJECT, whole.TEXT, whole.HTML)
+    assert email["tags"] == whole.letter(to)["tags"]
+    listed = emails("list")({"limit": 100})
+    assert sent["id"] in [each["id"] for each in listed["data"]]
 
 
-@pytest.mark.usefixtures("client")
-def test_its_errors_come_out_as_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(resend.exceptions.ResendError, match=r"`to` field.*`subject` field"):
-        resend.Emails.send({"from": "a@example.org", "text": "x"})  # type: ignore[typeddict-item]  # that is the point
+@pytest.mark.parametrize("absent", ["text", "html"])
+def test_one_body_is_enough(
+    office: Office, destination: Destination, emails: Callable[[str], Called], to: str, absent: str
+) -> None:
+    bare = {"cc": ..., "bcc": ..., "headers": ..., "attachments": ..., "to": to, "reply_to": "help@example.org"}
+    sent = emails("send")(whole.letter(to, **bare | {absent: ...}))
+    office.wait_for(sent["id"], "delivered")
+    (taken,) = destination.letters_to(to)
+    message = whole.parsed(taken.content)
+    kind, said = ("text/plain", whole.TEXT) if absent == "html" else ("text/html", whole.HTML)
+    assert message.get_content_type() == kind
+    assert message.get_content().splitlines() == said.splitlines()
+
+
+def test_a_key_makes_a_repeat_the_same_letter(office: Office, emails: Callable[[str], Called], to: str) -> None:
+    letter = {"from": "alice@example.org", "to": to, "subject": "once", "text": "once"}
+    options = {"idempotency_key": to}
+    sent = emails("send")(letter, options)
+    assert emails("send")(letter, options)["id"] == sent["id"]
+    with pytest.raises(resend.exceptions.ResendError) as caught:
+        emails("send")(letter | {"text": "other"}, options)
+    assert (caught.value.code, caught.value.error_type) == (409, "invalid_idempotent_request")
+    office.wait_for(sent["id"], "delivered")
+
+
+def test_our_errors_come_out_as_its_own(emails: Callable[[str], Called], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(resend.exceptions.MissingRequiredFieldsError, match=r"`to` field.*`subject` field"):
+        emails("send")({"from": "a@example.org", "text": "x"})
+    with pytest.raises(resend.exceptions.ValidationError, match="`to` field"):
+        emails("send")({"from": "a@example.org", "text": "x", "subject": "x", "to": 7})
+    with pytest.raises(resend.exceptions.ResendError, match="no email") as caught:
+        emails("get")("5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57")
+    assert (caught.value.code, caught.value.error_type) == (404, "not_found")
     monkeypatch.setattr(resend, "api_key", "pr_wrong")
     with pytest.raises(resend.exceptions.InvalidApiKeyError):
-        resend.Emails.get("5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57")
+        emails("get")("5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57")

@@ -20,6 +20,7 @@ SMTP_SOURCE = _SBIN / "smtp-source"
 UNBOUND = _SBIN / "unbound"
 MICROSOCKS = _DEBIAN / "usr" / "bin" / "microsocks"
 HARAKA = FOLDER / "haraka" / "node_modules" / "Haraka"
+CLIENTS = FOLDER / "clients"  # a folder with node_modules
 
 
 def missing() -> str | None:
@@ -34,7 +35,7 @@ def environment() -> Mapping[str, str]:
 
 
 def node() -> str:
-    """The Node that runs Haraka: the one that was fetched where this machine's was missing or too old."""
+    """The Node that runs Haraka and the clients: the one fetched where this machine's is missing or too old."""
     own = FOLDER / "node" / "node"
     found = str(own) if own.exists() else shutil.which("node")
     assert found is not None, "no node"

@@ -1,0 +1,103 @@
+"""Django sends through us by django-anymail's backend for Resend, whose address is changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from anymail.exceptions import AnymailAPIError
+from anymail.message import AnymailMessage, attach_inline_image
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+
+from tests.clients.whole import NOTE, PICTURE, SUBJECT, parsed
+from tests.journeys.destination import Destination
+from tests.journeys.office import KEY, Office
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture
+def connect(office: Office) -> Connect:
+    if not settings.configured:
+        settings.configure(USE_TZ=True)
+
+    def connect(key: str = KEY) -> Any:
+        url = f"http://127.0.0.1:{office.port}/"
+        return get_connection("anymail.backends.resend.EmailBackend", api_key=key, api_url=url)
+
+    return connect
+
+
+def test_a_plain_letter(office: Office, destination: Destination, connect: Connect) -> None:
+    message = EmailMessage(
+        SUBJECT, "Hallo Ünal\n", "Büro <alice@example.org>", ["Ünal <plain@anymail.example.net>"], connection=connect()
+    )
+    assert message.send() == 1
+    status = message.anymail_status
+    assert status.recipients["plain@anymail.example.net"].status == "queued"
+    office.wait_for(status.message_id, "delivered")
+    (taken,) = destination.letters_to("plain@anymail.example.net")
+    arrived = parsed(taken.content)
+    assert (arrived["Subject"], str(arrived["From"])) == (SUBJECT, "Büro <alice@example.org>")
+    assert arrived.get_content_type() == "text/plain"
+    assert arrived.get_content().splitlines() == ["Hallo Ünal"]
+
+
+def test_a_letter_with_all_that_anymail_knows(office: Office, destination: Destination, connect: Connect) -> None:
+    message = AnymailMessage(
+        subject="all of it",
+        body="text\n",
+        from_email="alice@example.org",
+        to=["all@anymail.example.net"],
+        cc=["Second <cc@anymail.example.net>"],
+        bcc=["bcc@anymail.example.net"],
+        reply_to=["help@example.org", "more@example.org"],
+        headers={"X-Order": 7, "List-Unsubscribe": "<https://example.org/u>"},
+        connection=connect(),
+    )
+    cid = attach_inline_image(message, PICTURE, subtype="png", domain="example.org")
+    message.attach_alternative(f'<img src="cid:{cid}">\n', "text/html")
+    message.attach("Notiz für März.txt", NOTE.decode(), "text/plain")
+    message.attach("rechnung.pdf", PICTURE, "application/pdf")
+    message.tags = ["receipt", "März"]
+    message.metadata = {"order": "A-7"}
+    message.esp_extra = {"delivery": {"on_unknown": "hold"}, "tags": [{"name": "kind", "value": "receipt"}]}
+    assert message.send() == 1
+    id_ = message.anymail_status.message_id
+    email = office.wait_for(id_, "delivered", "delivered", "delivered")
+    assert email["tags"] == [{"name": "kind", "value": "receipt"}]
+
+    (taken,) = destination.letters_to("bcc@anymail.example.net")
+    assert b"bcc@anymail.example.net" not in taken.content
+    arrived = parsed(taken.content)
+    assert (str(arrived["To"]), str(arrived["Cc"])) == ("all@anymail.example.net", "Second <cc@anymail.example.net>")
+    assert str(arrived["Reply-To"]) == "help@example.org, more@example.org"
+    assert (arrived["X-Order"], arrived["List-Unsubscribe"]) == ("7", "<https://example.org/u>")
+    assert json.loads(arrived["X-Tags"]) == message.tags
+    assert json.loads(arrived["X-Metadata"]) == message.metadata
+    parts = {part.get_content_type(): part for part in arrived.walk()}
+    assert cid in parts["text/html"].get_content()
+    assert parts["image/png"]["Content-ID"] == f"<{cid}>"
+    assert parts["image/png"].get_payload(decode=True) == PICTURE
+    files = {part.get_filename(): part.get_payload(decode=True) for part in arrived.iter_attachments()}
+    assert files["rechnung.pdf"] == PICTURE
+    assert files["Notiz für März.txt"] == NOTE
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "status", "name"),
+    [
+        ({"from_email": "alice@stranger.example"}, KEY, 403, "validation_error"),
+        ({"headers": {"Bcc": "x@example.org"}}, KEY, 422, "validation_error"),
+        ({}, "pr_wrong", 403, "invalid_api_key"),
+    ],
+)
+def test_our_errors_are_its_own(connect: Connect, change: dict[str, Any], key: str, status: int, name: str) -> None:
+    whole = {"subject": "x", "body": "x", "from_email": "alice@example.org", "to": ["x@anymail.example.net"]}
+    message = EmailMessage(**whole | change, connection=connect(key))
+    with pytest.raises(AnymailAPIError, match=f'"{name}"') as caught:
+        message.send()
+    assert caught.value.status_code == status
