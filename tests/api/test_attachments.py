@@ -135,6 +135,13 @@ def test_the_array_itself_is_checked(office: Office, files: Any, message: str) -
     assert problem(office.post(letter(attachments=files))) == (422, "invalid_attachment", message)
 
 
+def test_no_two_files_have_the_same_content_id(office: Office) -> None:
+    one, other = ({"content": "QUJD", "content_id": id_} for id_ in ("logo@shop", "<logo@shop>"))
+    message = "Invalid `attachments[1].content_id` field: an item before it has the same."
+    assert problem(office.post(letter(attachments=[one, other]))) == (422, "invalid_attachment", message)
+    assert office.send(attachments=[one, {"content": "QUJD"}, {"content": "QUJD"}])
+
+
 def test_the_files_together_are_limited_as_base64(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attachments, "LARGEST", 12)
     assert office.send(attachments=[{"content": "QUJD"}, {"content": "QUJDQQ=="}])

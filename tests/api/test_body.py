@@ -54,10 +54,20 @@ def test_a_byte_order_mark_is_passed_over(office: Office) -> None:
     assert office.post(b"\xef\xbb\xbf" + json.dumps(letter()).encode()).status_code == 200
 
 
-def test_of_a_name_given_twice_the_last_value_counts(office: Office) -> None:
-    answered = office.post(json.dumps(letter()).encode()[:-1] + b',"subject":"Second"}')
-    assert answered.json
-    assert office.kept(answered.json["id"]).subject == "Second"
+@pytest.mark.parametrize(
+    ("twice", "name"),
+    [
+        (b'"subject":"Second"', "subject"),
+        (b'"delivery":{"route":"mx","tls":"verify","route":"relay"}', "route"),
+        (b'"headers":{"X-A":"1","X-A":"1"}', "X-A"),
+        (b'"unknown":[{"a b":1,"a b":null}]', '"a b"'),
+        (b'"\\u0074o":"second@home.example"', "to"),
+    ],
+)
+def test_a_name_that_an_object_holds_twice_is_refused(office: Office, twice: bytes, name: str) -> None:
+    answered = office.post(json.dumps(letter()).encode()[:-1] + b"," + twice + b"}")
+    assert problem(answered) == (422, "validation_error", f"Invalid `{name}` field: it is given twice in one object.")
+    assert not office.submissions.stored
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "text/plain", "", "multipart/form-data"])

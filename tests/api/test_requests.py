@@ -87,6 +87,11 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (letter(tags=[{"name": "a", "value": ""}]), "tags[0].value", TAG),
     (letter(tags=[{"name": LONG, "value": "b"}]), "tags[0].name", TAG),
     (letter(tags=[{"name": "a", "value": "b"}] * 51), "tags", "it holds 51 items, and at most 50 may be given"),
+    (
+        letter(tags=[{"name": "a", "value": "b"}, {"name": "A", "value": "b"}, {"name": "a", "value": "c"}]),
+        "tags[2].name",
+        "an item before it has the same",
+    ),
     (letter(scheduled_at="in 1 min"), "scheduled_at", OFFER),
     (letter(template={"id": "x"}), "template", OFFER),
     (letter(topic_id="x"), "topic_id", OFFER),

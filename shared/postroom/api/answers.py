@@ -31,14 +31,21 @@ def moment(description: str, **kwargs: Any) -> fields.DateTime:
     return fields.DateTime(metadata=told(description, examples=["2030-01-31T09:30:00.000Z"]), **kwargs)
 
 
-class Listed(Schema):
+class Answer(Schema):
+    """An object of which every member is there each time."""
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:  # noqa: ARG002  marshmallow's names
+        field_obj.required = True
+
+
+class Listed(Answer):
     """A page of a list; its items are `data`."""
 
     object = fields.String(validate=one_of("list"))
     has_more = fields.Boolean(metadata=told("Whether the list goes on in the direction that was asked for."))
 
 
-class Document(Schema):
+class Document(Answer):
     """This document, which is OpenAPI 3.1."""
 
     openapi = fields.String(metadata=told("The version of OpenAPI.", examples=["3.1.1"]))
@@ -46,19 +53,19 @@ class Document(Schema):
     paths = fields.Dict()
 
 
-class Health(Schema):
+class Health(Answer):
     """All is well."""
 
     status = fields.String(validate=one_of("ok"))
 
 
-class SentEmail(Schema):
+class SentEmail(Answer):
     """The letter is stored, and a task is out for it."""
 
     id = fields.UUID(metadata=told("The letter's id."))
 
 
-class EmailSummary(Schema):
+class EmailSummary(Answer):
     """A letter, without what may be long."""
 
     id = fields.UUID()
@@ -83,7 +90,7 @@ class EmailList(Listed):
     data = fields.List(fields.Nested(EmailSummary))
 
 
-class Recipient(Schema):
+class Recipient(Answer):
     """One recipient, and what is known of the letter's fate with it."""
 
     address = fields.String()
@@ -118,7 +125,7 @@ class StoredEmail(EmailSummary):
     recipients = fields.List(fields.Nested(Recipient))
 
 
-class Tls(Schema):
+class Tls(Answer):
     """How a session was encrypted."""
 
     version = fields.String(metadata=told("The protocol.", examples=["TLSv1.3"]))
@@ -127,7 +134,7 @@ class Tls(Schema):
     policy = fields.String(validate=one_of(*Security), metadata=told("The least that would have done."))
 
 
-class TranscriptLine(Schema):
+class TranscriptLine(Answer):
     """One line of a session. Secrets are left out, and of a letter's octets their number and SHA-256 are told."""
 
     at_ms = fields.Float(metadata=told("Milliseconds since the attempt began."))
@@ -135,7 +142,7 @@ class TranscriptLine(Schema):
     line = fields.String()
 
 
-class Attempt(Schema):
+class Attempt(Answer):
     """One try: who was spoken to, what was said, how it ended."""
 
     id = fields.UUID()
@@ -159,7 +166,7 @@ class AttemptList(Listed):
     data = fields.List(fields.Nested(Attempt))
 
 
-class Check(Schema):
+class Check(Answer):
     """One thing that was looked at."""
 
     check = fields.String(metadata=told("What it was.", examples=["port_25"]))
@@ -167,7 +174,7 @@ class Check(Schema):
     detail = fields.String(metadata=told("What was found, and what to do about it."))
 
 
-class CheckList(Schema):
+class CheckList(Answer):
     """All that was looked at."""
 
     object = fields.String(validate=one_of("list"))

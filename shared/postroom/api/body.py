@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from math import isinf
 from typing import Any, NoReturn
 
 from flask import Request, Response
 
-from postroom.api.problems import Problem
+from postroom.api.problems import Problem, invalid
 
 LARGEST = 64 * 1024 * 1024  # octets: 40 MiB of attachments in base64, and plenty of room for the rest
 TOO_DEEP = "its arrays and objects are nested too deeply"
@@ -35,9 +36,9 @@ def read_array(request: Request) -> list[Any]:
 def _read(request: Request, expected: str) -> Any:
     """What the request's body stands for. Raises `Problem` 400, 413 or 415.
 
-    The content type is not asked for, since clients differ in what they say. Of a name that an object holds
-    twice, the last value counts. The size is checked before anything is read, and again while reading where the
-    client doesn't tell it.
+    The content type is not asked for, since clients differ in what they say. A name that an object holds twice
+    is refused, since readers differ in which value counts (RFC 8259 §4). The size is checked before anything is read,
+    and again while reading where the client doesn't tell it.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -104,6 +105,20 @@ def _parsed(raw: bytes) -> Any:
         raise _bad("it holds a number that JSON doesn't know, or one that is too large") from None
 
 
+def shown(name: str) -> str:
+    """A member's name as it may stand in an error text: one that is no token is cut short, and escaped."""
+    return name if _TOKEN.fullmatch(name) else json.dumps(name[:40])
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = {shown(name): ["it is given twice in one object"] for name in members if names.count(name) > 1}
+        raise invalid(twice)
+    return members
+
+
 def _finite(digits: str) -> float:
     number = float(digits)
     if isinf(number):
@@ -119,5 +134,6 @@ def _bad(why: str) -> Problem:
     return Problem("validation_error", f"The request body can't be read as JSON: {why}.", 400)
 
 
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refused)
+_TOKEN = re.compile(r"[!#$%&'*+.^_|~0-9A-Za-z-]{1,76}")
+_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refused)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)

@@ -6,17 +6,15 @@ Each kind knows its own JSON Schema, its `shape`: what a look at the value alone
 
 from __future__ import annotations
 
-import json
-import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, pre_load
 
-from postroom.api.body import kind
+from postroom.api.body import kind, shown
 from postroom.message.address import LONGEST_INPUT, InvalidAddress, Mailbox
 from postroom.message.header import LONGEST_NAME, LONGEST_VALUE
 from postroom.message.letter import check_header
@@ -33,7 +31,6 @@ ONE_LINE = r"^[^\x00-\x08\x0a-\x1f\x7f]*$"
 """Text that a header field can hold, as a pattern of JSON Schema."""
 
 _MAILBOX: Shape = {"type": "string", "format": "mailbox", "minLength": 3, "maxLength": LONGEST_INPUT}
-_TOKEN = re.compile(r"[!#$%&'*+.^_|~0-9A-Za-z-]{1,76}")
 
 
 class Members(Schema):
@@ -116,18 +113,36 @@ class Addresses(Value[tuple[Mailbox, ...]]):
 
 
 class Items(fields.List[Any]):
-    """An array of at most `most` things of one kind."""
+    """An array of at most `most` things of one kind, no two of which have the same `key`; an item may have none."""
 
-    def __init__(self, inner: fields.Field[Any], *, most: int, **kwargs: Any) -> None:
+    def __init__(
+        self, inner: fields.Field[Any], *, most: int, key: tuple[str, Callable[[Any], Any]] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(inner, **kwargs)
         self.most = most
+        self.key = key  # the member's name, and how an item that was read tells it
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Any]:
         if not isinstance(value, list):
             raise ValidationError(f"expected an array, not {kind(value)}")
         if len(value) > self.most:
             raise ValidationError(f"it holds {len(value)} items, and at most {self.most} may be given")
-        return super()._deserialize(value, *args, **kwargs)
+        items = super()._deserialize(value, *args, **kwargs)
+        if self.key is not None:
+            _check_distinct(items, *self.key)
+        return items
+
+
+def _check_distinct(items: Sequence[Any], member: str, key: Callable[[Any], Any]) -> None:
+    seen: set[Any] = set()
+    twice: dict[Any, Any] = {}
+    for place, found in enumerate(map(key, items)):
+        if found in seen:
+            twice[place] = {member: ["an item before it has the same"]}
+        elif found is not None:
+            seen.add(found)
+    if twice:
+        raise ValidationError(twice)
 
 
 class Headers(Value[tuple[tuple[str, str], ...]]):
@@ -209,15 +224,10 @@ def collected(pairs: Iterable[tuple[Any, Any]], read: Callable[[Any, Any], Any])
         try:
             good.append(read(key, value))
         except ValidationError as error:
-            bad[_shown(key)] = error.messages
+            bad[key if isinstance(key, int) else shown(key)] = error.messages
     if bad:
         raise ValidationError(bad)
     return good
-
-
-def _shown(key: Any) -> Any:
-    """A key as it may stand in an error text: a name that is no token is cut short, and escaped."""
-    return key if isinstance(key, int) or _TOKEN.fullmatch(key) else json.dumps(key[:40])
 
 
 def _refusing(check: Callable[..., None], *args: str) -> None:

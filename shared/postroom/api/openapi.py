@@ -13,8 +13,9 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import Schema, fields
+from marshmallow import fields
 
+from postroom.api.answers import Answer
 from postroom.api.fields import Items, Members, NotOffered, Value
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import STATUSES
@@ -53,7 +54,7 @@ _FORMATS: Mapping[str, Mapping[str, str]] = {"uuid": {"format": "uuid"}}
 _TITLES = {"api-keys": "API Keys", "healthz": "Service", "openapi.json": "Service", "preflight": "Service"}
 
 
-class Problem(Schema):
+class Problem(Answer):
     """What went wrong."""
 
     statusCode = fields.Integer(metadata={"description": "The status, once more."})  # noqa: N815  the contract's name
@@ -81,9 +82,7 @@ class Converter(OpenAPIConverter):
         described: dict[str, Any] = super().fields2jsonschema(offered, partial=partial)  # type: ignore[no-untyped-call]
         for name, field in offered.items():
             name = field.data_key or name
-            if not isinstance(field.parent, Members):
-                described.setdefault("required", []).append(name)
-            elif name not in described.get("required", ()):
+            if isinstance(field.parent, Members) and name not in described.get("required", ()):
                 described["properties"][name] = _or_null(described["properties"][name])
         return described
 
@@ -178,6 +177,7 @@ def _problems(operation: Operation) -> set[int]:
     statuses = {500, *operation.refuses}
     if operation.access is not Access.ANYBODY:
         statuses |= {401, 403, 503}
+        statuses |= {429} & {each for possible in STATUSES.values() for each in possible}
     if operation.takes is not None:
         statuses |= {400, 413, 415, 422}
     if operation.asks is not None:

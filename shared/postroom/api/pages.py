@@ -11,6 +11,7 @@ from marshmallow import ValidationError, validates_schema
 
 from postroom.api.fields import Members, Shape, Text, Value
 from postroom.api.problems import invalid
+from postroom.api.query import read_query
 from postroom.ports import Cursor, Page, UnknownCursor
 
 MOST = 100
@@ -64,10 +65,7 @@ _SCHEMA = PageSchema()
 
 def page_of(request: Request, read: Callable[[Cursor], Page[T]], show: Callable[[T], Any]) -> dict[str, Any]:
     """The page of a list that the request asks for, as `read` finds it. Raises `Problem` 422."""
-    try:
-        asked = _SCHEMA.load(request.args.to_dict())
-    except ValidationError as error:
-        raise invalid(error.messages, "parameter") from None
+    asked = read_query(request, _SCHEMA)
     cursors = {name: as_id(asked[name]) for name in ("after", "before") if name in asked}
     try:
         page = read(Cursor(limit=asked["limit"], **cursors))

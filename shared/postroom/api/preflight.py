@@ -13,7 +13,7 @@ from postroom.api.answers import CheckList
 from postroom.api.body import answer
 from postroom.api.fields import Members, Value
 from postroom.api.operation import Access, Operation
-from postroom.api.problems import invalid
+from postroom.api.query import read_query
 from postroom.message.address import InvalidAddress, Mailbox
 from postroom.preflight.check import Check
 
@@ -56,10 +56,7 @@ class Preflights:
 
     def get(self) -> Response:
         """GET /preflight"""
-        try:
-            asked = _SCHEMA.load(request.args.to_dict())
-        except ValidationError as error:
-            raise invalid(error.messages, "parameter") from None
+        asked = read_query(request, _SCHEMA)
         return answer({"object": "list", "data": [shown(each) for each in self.look(asked.get("domain"))]})
 
 

@@ -57,7 +57,10 @@ class DeliverySchema(Members):
     )
     requiretls = Flag(metadata={"description": "Every server on the way must promise verified TLS (RFC 8689)."})
     route = Text(
-        validate=validate.Length(1, 100, error="a route's name has {min} to {max} characters"),
+        validate=[
+            validate.Length(1, 100, error="a route's name has {min} to {max} characters"),
+            accepted_by(check_text, pattern=ONE_LINE),
+        ],
         metadata={"description": "The name of a route, instead of the routes table's choice."},
     )
     tls = Text(
@@ -100,12 +103,14 @@ class EmailSchema(Members):
         fields.Nested(TagSchema, error_messages=_ITEM),
         load_default=(),
         most=MOST_TAGS,
-        metadata={"description": "Names and values that come back with every event."},
+        key=("name", lambda tag: tag["name"]),
+        metadata={"description": "Names and values that come back with every event; no name twice."},
     )
     attachments = Items(
         fields.Nested(AttachmentSchema, error_messages=_ITEM),
         load_default=(),
         most=MOST_ATTACHMENTS,
+        key=("content_id", lambda file: file.content_id),
         validate=check_total,
         metadata={"description": "Files that travel along."},
     )
