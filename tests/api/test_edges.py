@@ -71,6 +71,76 @@ def test_a_path_that_is_not_served(office: Office, path: str, method: str) -> No
     assert problem(at(office, path, method)) == (404, "not_found", "There is nothing at this path.")
 
 
+ID = "5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57"
+
+NOT_OURS = [
+    ("GET", "/emails/metrics"),
+    ("POST", f"/emails/{ID}/share"),
+    ("GET", "/emails/receiving"),
+    ("GET", f"/emails/receiving/{ID}"),
+    ("GET", f"/emails/receiving/{ID}/attachments"),
+    ("GET", f"/emails/receiving/{ID}/attachments/{ID}"),
+    ("POST", f"/contacts/{ID}/segments/{ID}"),
+    ("PATCH", f"/contacts/{ID}/topics"),
+    ("POST", f"/broadcasts/{ID}/send"),
+    ("POST", f"/templates/{ID}/publish"),
+    ("POST", f"/webhooks/{ID}/signing-secret/rotate"),
+    ("DELETE", "/oauth/grants/x"),
+    *(
+        (method, path)
+        for path in (
+            "/audiences",
+            "/automations",
+            "/broadcasts",
+            "/contact-properties",
+            "/contacts",
+            "/events",
+            "/inboxes",
+            "/logs",
+            "/oauth/grants",
+            "/segments",
+            "/templates",
+            "/topics",
+            "/webhooks",
+        )
+        for method in ("GET", "POST")
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), NOT_OURS)
+def test_what_resends_api_has_and_this_one_has_not_is_not_found(office: Office, method: str, path: str) -> None:
+    headers = {"Authorization": f"Bearer {FULL}", "Content-Type": "application/json"}
+    for body in (b"", b"{}"):
+        answered = office.client.open(path, method=method, data=body, headers=headers)
+        assert problem(answered) == (404, "not_found", "There is nothing at this path.")
+
+
+@pytest.mark.parametrize("path", ["/%65mails", "/emails%2F{}", "/%2femails/", "/emails/{}%2Fattempts", "/e%6Dails/{}/"])
+def test_a_path_may_be_percent_encoded(office: Office, path: str) -> None:
+    answered = office.get(path.format(office.send()))
+    assert answered.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/emails/{}%00", "/emails/%20{}", "/emails/{}%0A", "/emails/%ff", "/emails%3F", "/..%2femails"]
+)
+def test_a_path_that_is_almost_right_is_not_found(office: Office, path: str) -> None:
+    assert problem(office.get(path.format(office.send())))[:2] == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+@pytest.mark.parametrize("path", ["/nothing", "/emails/x", "/webhooks"])
+def test_head_and_options_know_no_more_paths_than_the_others(office: Office, method: str, path: str) -> None:
+    answered = at(office, path, method)
+    assert (answered.status_code, answered.content_type) == (404, "application/json")
+
+
+def test_options_is_answered_without_a_key_and_head_is_not(office: Office) -> None:
+    assert office.client.options("/emails").status_code == 200
+    assert office.client.head("/emails").status_code == 401
+
+
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
