@@ -4,38 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from postroom.delivery.attempt import Attempt, TlsFacts
-from postroom.delivery.record import SubmissionId
-from postroom.delivery.status import Outcome, Status
-from postroom.smtp.transcript import Line
+from postroom.delivery.status import Status
+from tests.api.attempts import attempt
 from tests.api.office import NOON, Office, problem
 
 UNKNOWN = "00000000-0000-4000-8000-00000000ffff"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-def attempt(id_: str, claim: int) -> Attempt:
-    return Attempt(
-        submission=SubmissionId(id_),
-        parcel=0,
-        claim=claim,
-        number=claim,
-        destination="home.example",
-        started_at=NOON,
-        finished_at=NOON + timedelta(milliseconds=250),
-        outcome=Outcome.ACCEPTED,
-        route="mx",
-        mx="mx.home.example",
-        address="192.0.2.7:25",
-        tls=TlsFacts(version="TLSv1.3", cipher="TLS_AES_128_GCM_SHA256", verified=True, policy="opportunistic"),
-        round_trips=4,
-        transcript=(Line(0.5, "server", "220 mx.home.example"), Line(1.25, "client", "EHLO shop.example")),
-    )
 
 
 def test_an_email_has_exactly_these_members(office: Office) -> None:

@@ -112,9 +112,10 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
 def _components(spec: APISpec, statuses: Sequence[int]) -> None:
     components = spec.components
     components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": "An API key."})
-    request_id = {"type": "string", "maxLength": 128, "examples": ["6f0c9d7e-0d5b-4e57-9a50-0c2b5a1f3c11"]}
-    about = "Names the request in our log. A sane one of the caller's is kept."
+    request_id: dict[str, Any] = {"type": "string", "examples": ["6f0c9d7e-0d5b-4e57-9a50-0c2b5a1f3c11"]}
+    about = "Names the request in our log. The caller's is kept, if it is one of up to 128 plain characters."
     components.parameter("RequestId", "header", {"name": "X-Request-Id", "description": about, "schema": request_id})
+    about, request_id = "Names the request in our log.", request_id | {"minLength": 1, "maxLength": 128}
     components.header("RequestId", {"description": about, "required": True, "schema": request_id})
     seconds = {"type": "integer", "minimum": 1}
     components.header("RetryAfter", {"description": "Seconds to wait.", "required": True, "schema": seconds})
