@@ -15,6 +15,7 @@ from postroom.api.fields import Members
 from postroom.api.operation import Access, Operation
 from postroom.api.pages import as_id, page_of
 from postroom.api.problems import invalid, not_found
+from postroom.api.query import read_query
 from postroom.api.representation import moment
 from postroom.api.suppression_schemas import (
     AddedManySchema,
@@ -103,10 +104,7 @@ class SuppressionList:
 
     def list(self) -> Response:
         """GET /suppressions"""
-        try:
-            origin = _LIST.load(request.args.to_dict()).get("origin")
-        except ValidationError as error:
-            raise invalid(error.messages_dict, "parameter") from None
+        origin = read_query(request, _LIST).get("origin")
         chosen = None if origin is None else Origin(origin)
         return answer(page_of(request, lambda cursor: self.suppressions.page(cursor, chosen), _shown))
 
