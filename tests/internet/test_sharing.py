@@ -205,9 +205,9 @@ def test_what_changes_how_one_gets_there_is_part_of_the_way() -> None:
     ways = [pool.way(target, Security.OPPORTUNISTIC) for target in (TARGET, *OTHER_WAYS.values())]
     assert len(set(ways)) == len(ways)
     # Whoever adds a field decides about it: these alone change nothing of how one gets there.
-    no_part = {"route", "depth", "fallback", "note"}
+    no_part = {"route", "depth", "fallback", "note", "acted"}
     assert {each.name for each in (*fields(Target), *fields(Approach))} - no_part - {"approach"} <= set(OTHER_WAYS)
-    same = replace(TARGET, route="s", depth=3, fallback=TARGET, note="so it is")
+    same = replace(TARGET, route="s", depth=3, fallback=TARGET, note="so it is", acted=True)
     assert pool.way(same, Security.OPPORTUNISTIC) == ways[0]
 
 
