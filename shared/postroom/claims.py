@@ -62,13 +62,16 @@ class Claims:
         lease: Lease,
         frank: Callable[[Found], Franking | None],
         spared: Callable[[Parcel], Parcel] = lambda parcel: parcel,
+        *,
+        take_over: bool = True,
     ) -> Claimed | Live | Early | Over | None:
         """Take the parcel for `lease`, or say why not; None where there is no such parcel.
 
         Of any number of claims at the same time exactly one succeeds. A claim whose lease is over, or whose holder is
-        known to be dead, is taken over, and its attempt recorded as abandoned. `frank` is asked what a first claim is
-        to freeze, only where the parcel can be had. `spared` is the parcel without those that no letter is sent to;
-        that is written with the claim, so that nobody who takes it over believes that they were asked about.
+        known to be dead, is taken over, and its attempt recorded as abandoned; without `take_over` it is said to be
+        live until now. `frank` is asked what a first claim is to freeze, only where the parcel can be had. `spared` is
+        the parcel without those that no letter is sent to; that is written with the claim, so that nobody who takes it
+        over believes that they were asked about.
         """
         if self.holders is not None:
             self.holders.live_as(lease.holder)
@@ -83,6 +86,8 @@ class Claims:
                     return Live(parcel, self._look_again(parcel.lease, lease.since))
                 case Standing.FREE:
                     claimed = spared(parcel.claimed(lease, frank(found)))
+                case Standing.TAKE_OVER if not take_over:
+                    return Live(parcel, lease.since)
                 case Standing.TAKE_OVER:
                     claimed, abandoned = parcel.taken_over(lease, frank(found))
                     claimed = spared(claimed)

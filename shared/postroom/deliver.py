@@ -212,7 +212,9 @@ class Deliver:
 
         now = self.clock()
         lease = Lease(self.holder, now, now + self.lease)
-        match self.claims.claim(ref, lease, frank, lambda parcel: self.spared(parcel, now)):
+        # A letter that a worker died with goes on by itself: if it was the reason, no other is to die with it again.
+        alone = len(task.parcels) == 1
+        match self.claims.claim(ref, lease, frank, lambda parcel: self.spared(parcel, now), take_over=alone):
             case Claimed(submission, parcel):
                 outgoing = letters[-1]
                 ours = _Opened(submission, parcel)

@@ -1,11 +1,13 @@
 """A process may die before or after any call to the outside world: no promised letter is lost, and none lies.
 
-Each case runs one letter's whole life, kills whoever is at work at one particular call, and lets the rest of the world
-go on: the client repeats what got no answer, the queue brings back what wasn't acknowledged, the sweep passes by.
+Each case runs the whole life of one letter, or of two whose parcels share a task, kills whoever is at work at one
+particular call, and lets the rest of the world go on: the client repeats what got no answer, the queue brings back what
+wasn't acknowledged, the sweep passes by.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,13 +18,18 @@ from typing import Any
 import pytest
 
 from postroom.accept import SubmitRequest
+from postroom.batch import AcceptBatch, BatchRequest
 from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.sweep import Sweep
 from tests.usecases.office import UseCases, deferred, taken
 
-LETTER = Letter(sender=Mailbox.parse("a@example.org"), to=(Mailbox.parse("b@example.net"),), subject="x", text="x")
+
+def letter(number: int) -> Letter:
+    return Letter(
+        sender=Mailbox.parse("a@example.org"), to=(Mailbox.parse(f"r{number}@example.net"),), subject="x", text="x"
+    )
 
 
 class Killed(BaseException):
@@ -64,13 +71,14 @@ class Watched:
 class World:
     """Goes on whoever dies in it."""
 
-    def __init__(self, folder: Path, fate: Fate, on_unknown: str) -> None:
+    def __init__(self, folder: Path, fate: Fate, on_unknown: str, letters: int = 1) -> None:
         self.office = UseCases(folder)
         self.fate = fate
         self.on_unknown = on_unknown
+        self.letters = letters
         self.deaths = 0
-        self.promised: Submission | None = None
-        self.copies: list[bytes] = []
+        self.promised: list[Submission] = []
+        self.copies: defaultdict[str, list[bytes]] = defaultdict(list)  # by their recipients
         self._names = count()
         self._answers = iter((deferred, taken))  # the first attempt is deferred, the second accepted
         self.office.wire.judge = self._judge
@@ -78,17 +86,28 @@ class World:
     def _judge(self, mail: Any) -> Any:
         answer = next(self._answers, taken)
         if answer is taken:
-            self.copies.append(mail.octets)  # the destination has it, whatever becomes of whoever brought it
+            self.copies[mail.recipients[0]].append(
+                mail.octets
+            )  # the destination has it, whatever becomes of whoever brought it
         return self.fate.watched("wire.reply", answer)(mail)
 
     def live(self) -> None:
-        """A letter's life, until nothing is left to do."""
-        asked = SubmitRequest(letter=LETTER, fingerprint="f", idempotency_key="key", on_unknown=self.on_unknown)
-        while self.promised is None:
-            self.promised = self._survived(lambda: self._accept()(asked))
+        """A life, until nothing is left to do."""
+        while not self.promised:
+            self.promised = self._survived(self._submit) or []
         for _ in range(50):
-            if self.office.stored(self.promised).parcels[0].open:
+            if any(self.office.stored(each).parcels[0].open for each in self.promised):
                 self._a_while()
+
+    def _submit(self) -> list[Submission]:
+        asked = [
+            SubmitRequest(letter=letter(number), fingerprint="f", on_unknown=self.on_unknown)
+            for number in range(self.letters)
+        ]
+        if self.letters == 1:
+            return [self._accept()(replace(asked[0], idempotency_key="key"))]
+        taken = AcceptBatch(self._accept())(BatchRequest(items=asked, fingerprint="f", idempotency_key="key"))
+        return [each for each in taken if isinstance(each, Submission)]
 
     def _a_while(self) -> None:
         """Twenty minutes: what is due runs, the sweep passes by."""
@@ -140,8 +159,8 @@ class World:
         return Watched("schedule", self.office.schedule, self.fate)
 
 
-def lived(folder: Path, strikes_at: int, *, after: bool, on_unknown: str) -> World:
-    world = World(folder, Fate(strikes_at, after), on_unknown)
+def lived(folder: Path, strikes_at: int, *, after: bool, on_unknown: str, letters: int = 1) -> World:
+    world = World(folder, Fate(strikes_at, after), on_unknown, letters)
     try:
         world.live()
     finally:
@@ -149,34 +168,41 @@ def lived(folder: Path, strikes_at: int, *, after: bool, on_unknown: str) -> Wor
     return world
 
 
-def moments(folder: Path, on_unknown: str) -> Iterator[tuple[int, str]]:
+def moments(folder: Path, on_unknown: str, letters: int) -> Iterator[tuple[int, str]]:
     """The calls of a life in which nobody dies."""
-    yield from enumerate(lived(folder, -1, after=False, on_unknown=on_unknown).fate.calls)
+    yield from enumerate(lived(folder, -1, after=False, on_unknown=on_unknown, letters=letters).fate.calls)
 
 
 @pytest.mark.parametrize("on_unknown", ["retry", "hold"])
-@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after it"])
-def test_wherever_a_process_dies_the_letter_arrives_and_nobody_lies(
-    tmp_path: Path, after: bool, on_unknown: str
+@pytest.mark.parametrize(
+    ("after", "letters"), [(False, 1), (True, 1), (True, 2)], ids=["before the call", "after it", "after it, of two"]
+)
+def test_wherever_a_process_dies_the_letters_arrive_and_nobody_lies(
+    tmp_path: Path, after: bool, on_unknown: str, letters: int
 ) -> None:
-    calls = list(moments(tmp_path / "calm", on_unknown))
-    assert {"submissions.create", "schedule.put_many", "submissions.change", "wire.reply"} <= {
-        name for _, name in calls
-    }
+    calls = list(moments(tmp_path / "calm", on_unknown, letters))
+    create = "submissions.create" if letters == 1 else "submissions.create_many"
+    assert {create, "schedule.put_many", "submissions.change", "wire.reply"} <= {name for _, name in calls}
     for number, name in calls:
-        world = lived(tmp_path / str(number), number, after=after, on_unknown=on_unknown)
+        world = lived(tmp_path / str(number), number, after=after, on_unknown=on_unknown, letters=letters)
         case = f"killed {'after' if after else 'before'} call {number}, {name}"
         assert world.deaths == 1, case
-        assert world.promised is not None, case
-        (bob,) = world.office.stored(world.promised).recipients
-        assert len(set(world.copies)) <= 1, f"{case}: the copies differ"
-        if on_unknown == "retry":
-            assert bob.status == "delivered", case
-            assert world.copies, case
-            assert len(world.copies) == 1 or bob.possibly_delivered, f"{case}: a second copy that nobody admits"
-        else:
-            assert len(world.copies) <= 1, f"{case}: held, and sent twice"
-            assert bob.status in ("delivered", "unknown"), case
-            assert bob.status == "unknown" or world.copies, case
-            in_doubt = name in ("wire.reply", "submissions.change")  # between the mark and the record of the reply
-            assert bob.status == "delivered" or in_doubt, f"{case}: no reason for doubt"
+        assert len(world.promised) == letters, case
+        for promised in world.promised:
+            check(world, promised, name, case)
+
+
+def check(world: World, promised: Submission, name: str, case: str) -> None:
+    (bob,) = world.office.stored(promised).recipients
+    copies = world.copies[bob.address]
+    assert len(set(copies)) <= 1, f"{case}: the copies differ"
+    if world.on_unknown == "retry":
+        assert bob.status == "delivered", case
+        assert copies, case
+        assert len(copies) == 1 or bob.possibly_delivered, f"{case}: a second copy that nobody admits"
+    else:
+        assert len(copies) <= 1, f"{case}: held, and sent twice"
+        assert bob.status in ("delivered", "unknown"), case
+        assert bob.status == "unknown" or copies, case
+        in_doubt = name in ("wire.reply", "submissions.change")  # between the mark and the record of the reply
+        assert bob.status == "delivered" or in_doubt, f"{case}: no reason for doubt"
