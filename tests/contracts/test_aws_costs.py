@@ -216,3 +216,12 @@ def test_a_later_attempt_is_a_transaction_of_small_items(
         assert claims.settle(delivered(again), told(again))
     assert bill.calls == {"TransactWriteItems": 1}
     assert bill.writes <= 2 * (2 + 2)
+
+
+def test_a_batch_costs_what_its_letters_cost(deployment: Deployment, submissions: DynamoSubmissions) -> None:
+    calls: list[str] = []
+    for client in (deployment.clients.dynamodb(), deployment.clients.s3()):
+        client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
+    letters = [(accepted(), letter(620)) for _ in range(20)]
+    assert submissions.create_many(letters) == [each for each, _ in letters]
+    assert Counter(calls) == {"PutItem": 40}, "no transaction, which would cost double, and no look before"

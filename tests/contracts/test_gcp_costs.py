@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Meter:
     """Counts as Firestore's prices do: a document that is looked for and not there is a read, too."""
 
     written: int = 0
+    commits: int = 0
     read: int = 0
     octets: int = 0  # of the documents read
 
@@ -60,6 +62,7 @@ def metered(clients: Clients) -> Iterator[Meter]:
 
     def counting_commit(request: Any, **options: Any) -> Any:
         meter.written += len(request["writes"])
+        meter.commits += 1
         return commit(request=request, **options)
 
     def counting_get(request: Any, **options: Any) -> Iterator[Any]:
@@ -153,3 +156,29 @@ def test_a_list_of_letters_for_several_hops_is_read_in_two_calls(
     with metered(clients) as meter:
         assert len(submissions.list(Cursor(limit=3)).items) == 3
     assert meter.read == 4 + 6, "a head more than is shown, and the parcels of those that are"
+
+
+def test_a_batch_of_500_is_one_commit_of_as_many_writes(clients: Clients, submissions: FirestoreSubmissions) -> None:
+    letters = [(submission(), LETTER) for _ in range(500)]
+    with metered(clients) as meter:
+        submissions.create_many(letters)
+    assert (meter.commits, meter.written, meter.read) == (1, 500, 0)
+    with metered(clients) as meter:
+        assert submissions.create_many(letters) == [each for each, _ in letters]
+    assert (meter.commits, meter.read) == (1, 500)
+
+
+def test_a_batch_that_is_too_large_for_a_commit_takes_several(
+    clients: Clients, submissions: FirestoreSubmissions
+) -> None:
+    hops = [f"{number}.example" for number in range(30)]
+    many = [(submission(destinations=hops), LETTER) for _ in range(20)]
+    with metered(clients) as meter:
+        submissions.create_many(many)
+    assert (meter.commits, meter.written) == (2, 620), "500 writes at most"
+    luck = random.Random(7)
+    heavy = [(submission(), luck.randbytes(250_000)) for _ in range(20)]
+    with metered(clients) as meter:
+        submissions.create_many(heavy)
+    assert (meter.commits, meter.written) == (3, 20), "2 MiB at most"
+    assert [submissions.letter(each.id) for each, _ in heavy] == [letter for _, letter in heavy]

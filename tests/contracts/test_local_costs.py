@@ -6,10 +6,14 @@ from collections.abc import Callable
 from sqlite3 import Connection
 from typing import TypeVar
 
+import pytest
+
 from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.clouds.local.submissions import LocalSubmissions
+from postroom.delivery.together import together
+from postroom.ports import Cursor
 from tests.contracts.samples import LETTER, NOON, attempt, claimed, delivered, lease, ref, submission, unfranked
 
 T = TypeVar("T")
@@ -43,3 +47,32 @@ def test_each_step_of_a_healthy_letter_is_one_commit(database: Database) -> None
     step()
     assert commits == [1, 1, 1, 1]
     counting.close()
+
+
+def test_a_batch_is_one_commit_and_its_tasks_are_another(database: Database) -> None:
+    counting = Counting(database.folder)
+    letters = [(submission(destinations=("example.org", "example.net")), LETTER) for _ in range(100)]
+    stored = LocalSubmissions(counting).create_many(letters)
+    assert counting.commits == 1
+    LocalSchedule(counting).put_many(together((parcel, NOON) for each in stored for parcel in each.parcels))
+    assert counting.commits == 2
+    counting.close()
+
+
+def test_a_batch_that_cannot_be_written_is_not_stored_in_part(database: Database) -> None:
+    class Full(Exception):
+        pass
+
+    class Failing(Database):
+        def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+            def cut_off(connection: Connection) -> T:
+                work(connection)
+                raise Full
+
+            return super().write(cut_off, durable=durable)
+
+    failing = Failing(database.folder)
+    with pytest.raises(Full):
+        LocalSubmissions(failing).create_many([(submission(), LETTER) for _ in range(3)])
+    failing.close()
+    assert LocalSubmissions(database).list(Cursor()).items == ()

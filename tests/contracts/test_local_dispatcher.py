@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -384,6 +385,18 @@ def test_no_more_of_a_queue_s_tasks_begin_in_a_second_than_may(database: Databas
     with Function() as function, dispatching(Dispatcher(database, {"": function.url}, limits=limits)):
         calls = function.wait_for(20)
     assert 0.25 < calls[-1].at - calls[0].at < 1.0  # five at once, then one each 20 ms
+
+
+def test_where_letters_are_counted_a_task_of_several_counts_as_so_many(
+    database: Database, schedule: LocalSchedule
+) -> None:
+    limits = {"mx": QueueLimits(rate_per_second=50)}
+    with Function() as function, dispatching(Dispatcher(database, {"": function.url}, limits=limits)):
+        schedule.put(replace(task(), parcels=tuple(part for _ in range(40) for part in task().parcels)), now())
+        function.wait_for(1)
+        schedule.put(task(), now())
+        first, second = function.wait_for(2)
+    assert second.at - first.at > 0.3  # five at once, and one each 20 ms for the others
 
 
 def test_a_queue_with_a_rate_goes_on_while_its_first_tasks_hang(database: Database, schedule: LocalSchedule) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from postroom.clouds.local.queue import Task
-from postroom.clouds.local.turns import SLOW, Turns
+from postroom.clouds.local.turns import SLOW, SLOW_EACH, Turns
+from tests.contracts import samples
 from tests.contracts.samples import NOON
 
 
@@ -24,12 +25,12 @@ class Lane:
         self.turns = Turns(self.workers, self._begin, lambda: self.now)
         self._begun: list[Task] = []
 
-    def offer(self, destination: str | None, tasks: int = 1) -> int:
+    def offer(self, destination: str | None, tasks: int = 1, body: bytes = b"") -> int:
         """How many of so many tasks were taken in hand."""
         taken = 0
         for _ in range(tasks):
             number = next(self._numbers)
-            taken += self.turns.add(Task(number, str(number), "mx", b"", NOON, destination=destination))
+            taken += self.turns.add(Task(number, str(number), "mx", body, NOON, destination=destination))
             self._start()
         return taken
 
@@ -152,3 +153,17 @@ def test_few_workers_are_shared_too() -> None:
     assert lane.running == {"slow.example": 2}
     lane.offer("fast.example", 5)
     assert lane.running["fast.example"] == 2
+
+
+def test_a_task_of_several_letters_may_take_longer() -> None:
+    lane = Lane()
+    body = replace(samples.task(), parcels=samples.task().parcels * 21).body()
+    lane.offer("slow.example", 10, body)
+    lane.now += SLOW + 1
+    lane.turns.look()
+    assert lane.offer("slow.example", 30, body), "it isn't slow yet"
+    lane.end("slow.example", 2)
+    assert lane.running == {"slow.example": 10}, "and it has earned more"
+    lane.now += 20 * SLOW_EACH
+    assert lane.turns.look()
+    assert lane.turns.full() == ["slow.example"]

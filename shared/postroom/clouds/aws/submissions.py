@@ -22,7 +22,7 @@ from uuid import uuid4
 
 from postroom.clouds.aws import letters
 from postroom.clouds.aws.attempts import Attempts
-from postroom.clouds.aws.clients import CONNECTIONS, Clients
+from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.creation import Creation, id_at, index_keys, place
 from postroom.clouds.aws.letters import Letters, StoredLetter
 from postroom.clouds.aws.records import Item, key, packed, partition_of, unpacked
@@ -34,6 +34,8 @@ from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
 
 HEAD = "submission"
+
+_AT_ONCE = 16  # letters of one batch that are being written
 
 NEW = "new"  # the version of a parcel that is still as its head tells it
 
@@ -77,7 +79,7 @@ class DynamoSubmissions:
         first = self.create(*letters[0])
         if not others or not first.is_of_the_request_of(offered):
             return [first]
-        with ThreadPoolExecutor(min(len(others), CONNECTIONS)) as pool:
+        with ThreadPoolExecutor(min(len(others), _AT_ONCE)) as pool:
             # Taking the results raises the first failure; what has not begun by then is left.
             return [first, *pool.map(self.create, *zip(*others, strict=True))]
 

@@ -36,9 +36,9 @@ from postroom.ports import Cursor, Found, Mark, Page, Unavailable
 
 _AT_ONCE = 16  # commits, and objects that are written, of one batch
 
-# One commit holds 10 MiB. https://cloud.google.com/firestore/quotas
+# Of one commit. Firestore takes 10 MiB (https://cloud.google.com/firestore/quotas), its emulator 4 MiB.
 _MOST_WRITES = 500
-_LARGEST_COMMIT = 8 * 1024 * 1024  # octets, in which the fields' names and the paths aren't counted
+_MOST_OCTETS = 2 * 1024 * 1024  # of records and letters; what is around them is small
 
 
 class FirestoreSubmissions:
@@ -175,7 +175,7 @@ def _in_commits(new: Sequence[_New]) -> builtins.list[builtins.list[_New]]:
     writes = octets = 0
     for each in new:
         writes, octets = writes + len(each.writes), octets + each.octets
-        if not commits or writes > _MOST_WRITES or octets > _LARGEST_COMMIT:
+        if not commits or writes > _MOST_WRITES or octets > _MOST_OCTETS:
             commits.append([])
             writes, octets = len(each.writes), each.octets
         commits[-1].append(each)
