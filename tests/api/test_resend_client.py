@@ -147,3 +147,24 @@ def test_what_is_not_there_is_told() -> None:
     with pytest.raises(exceptions.ResendError, match="nothing at this path") as caught:
         resend.Domains.list()
     assert caught.value.error_type == "not_found"
+
+
+def test_its_batches_are_taken(office: Office) -> None:
+    body: Any = [LETTER, LETTER | {"to": "ann@home.example"}, LETTER]
+    options: Any = {"idempotency_key": "order-8"}
+    sent: Any = resend.Batch.send(body, options)
+    assert len({each["id"] for each in sent["data"]}) == len(office.submissions.stored) == 3
+    assert "errors" not in sent
+    assert resend.Batch.send(body, options)["data"] == sent["data"]
+    with pytest.raises(exceptions.ResendError, match="idempotency key") as caught:
+        resend.Batch.send(body[::-1][:2], options)
+    assert (caught.value.code, caught.value.error_type) == (409, "invalid_idempotent_request")
+
+
+def test_its_permissive_batches_tell_what_is_wrong(office: Office) -> None:
+    body: Any = [LETTER | {"to": "nobody"}, LETTER]
+    with pytest.raises(exceptions.ValidationError, match=r"`\[0\].to` field"):
+        resend.Batch.send(body, {"batch_validation": "strict"})
+    sent: Any = resend.Batch.send(body, {"batch_validation": "permissive"})
+    assert [each["index"] for each in sent["errors"]] == [0]
+    assert [each["id"] for each in sent["data"]] == list(office.submissions.stored)

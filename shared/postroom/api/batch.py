@@ -26,9 +26,7 @@ MOST = 500  # letters in one batch
 MODE = "x-batch-validation"
 
 _TOLD = 10  # items that an error tells of one by one
-_AGAIN = (
-    "It was refused when this batch was first asked for under its idempotency key. Send it again, under another key."
-)
+_AGAIN = "it was refused when this batch was first asked for under its idempotency key; send it again under another one"
 
 
 class TakenSchema(Schema):

@@ -91,4 +91,5 @@ def _name(flaws: list[tuple[str, str]]) -> str:
 def _sentence(path: str, text: str, noun: str) -> str:
     if text == MISSING:
         return f"Missing `{path}` {noun}."
-    return f"Invalid `{path}` {noun}: {text}" + ("" if text.endswith((".", "?")) else ".")
+    what = f"`{path}` {noun}" if path else "item"  # of a batch
+    return f"Invalid {what}: {text}" + ("" if text.endswith((".", "?")) else ".")
