@@ -1,8 +1,8 @@
-"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | session] [--letters N]`.
+"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | submitting | session]`.
 
 `house` is one `postroom serve` with its real processes, durable as in production, into a sink on the loopback;
-`session` is the SMTP session alone: its round trips, CPU and memory, beside other clients, those among them that
-`tests/servers/fetch` has fetched. Without a word it is both.
+`submitting` are letters on their way in; `session` is the SMTP session alone: its round trips, CPU and memory, beside
+other clients, those among them that `tests/servers/fetch` has fetched. Without a word it is all of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from postroom.clouds.local.database import Database
 from postroom.house.supervisor import Child, Supervisor
-from tests.benchmarks import large_letter, rooms, round_trips, session_cpu, sharing
+from tests.benchmarks import batch, large_letter, rooms, round_trips, session_cpu, sharing
 from tests.benchmarks.sink_process import SinkProcess
 from tests.journeys.office import KEY, Office
 from tests.journeys.processes import processes_of
@@ -132,12 +132,14 @@ def session() -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    options.add_argument("part", nargs="?", choices=("house", "session"))
+    options.add_argument("part", nargs="?", choices=("house", "submitting", "session"))
     options.add_argument("--letters", type=int, default=2000, help="that the house is given")
     given = options.parse_args()
-    if given.part != "session":
+    if given.part in (None, "house"):
         house(given.letters)
-    if given.part != "house":
+    if given.part in (None, "submitting"):
+        batch.report()
+    if given.part in (None, "session"):
         session()
 
 

@@ -142,6 +142,63 @@ def test_killed_between_the_record_and_the_task(
     assert len(destination.letters_to(address)) == 1
 
 
+def test_killed_between_the_records_of_a_batch_and_its_tasks(
+    office: Office, place: Place, destination: Destination, address: str
+) -> None:
+    """The sweep finds all of its letters; the client's repeat finds that they are there."""
+    recipients = [f"{number}-{address}" for number in range(6)]
+
+    def stored() -> dict[str, str]:
+        page = office.request("GET", "/emails?limit=50")[1]["data"]
+        return {each["to"][0]: each["id"] for each in page if each["to"][0] in recipients}
+
+    with cut_off(office, place), ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(batch, office, recipients, address)
+        eventually(lambda: len(stored()) == len(recipients))
+        kill(office.folder, "submit")
+        assert place.home == "local" or asked.result(20) is None, "the client has no 2xx"
+    office.wait_until_ready()
+    ids = stored()
+    for each in recipients:
+        office.wait_for(ids[each], "delivered", seconds=40)
+    eventually(lambda: batch(office, recipients, address) == [ids[each] for each in recipients])
+    assert [len(destination.letters_to(each)) for each in recipients] == [1] * len(recipients)
+
+
+def test_killed_in_the_middle_of_a_task_of_several_letters(
+    office: Office, place: Place, destination: Destination, address: str
+) -> None:
+    recipients = [f"{number}-{address}" for number in range(10)]
+    destination.rcpt[recipients[4]].append(STALL)
+    ids = batch(office, recipients, address)
+    assert ids is not None
+    for id_ in ids[:4]:
+        office.wait_for(id_, "delivered", seconds=30)
+    eventually(lambda: destination.waiting == 1)
+    kill(office.folder, "deliver")
+    killed = monotonic()
+    destination.release()
+    for id_ in ids:
+        office.wait_for(id_, "delivered", seconds=40)
+    if place.home == "local":
+        assert monotonic() - killed < 10, "a dead process's claims are free at once"
+    assert outcomes(office, ids[4]) == ["abandoned", "accepted"]
+    for number, (id_, each) in enumerate(zip(ids, recipients, strict=True)):
+        copies = len(destination.letters_to(each))
+        # The sweep is impatient here, and may have had another worker at one of those that waited.
+        in_doubt = number > 4 and office.email(id_)["recipients"][0]["possibly_delivered"]
+        assert copies == 1 or (copies == 2 and in_doubt), f"letter {number}"
+
+
+def batch(office: Office, recipients: Sequence[str], key: str) -> list[str] | None:
+    """The ids of the batch's letters, or None where there was no answer."""
+    try:
+        status, answer = office.request("POST", "/emails/batch", [*map(letter, recipients)], {"Idempotency-Key": key})
+    except (OSError, HTTPException, ValueError):
+        return None
+    return [each["id"] for each in answer["data"]] if status == 200 else None
+
+
 def test_killed_before_the_final_dot(office: Office, place: Place, destination: Destination, address: str) -> None:
     held = f"held-{address}"
     for each in (address, held):

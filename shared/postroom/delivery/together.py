@@ -13,7 +13,7 @@ MOST = 20
 """Parcels in one task.
 
 A session that carries so many has paid for its set-up, and a batch of 500 for one destination still gets 25 of them at
-once. A worker that dies leaves so few behind, and they are done in seconds: what a queue waits for is the task. Its
+once. They are done in seconds, before the sweep would miss those that wait, and a worker that dies leaves few behind. A
 body is about 1 KB; SQS takes 256 KB, Cloud Tasks 1 MB.
 """
 
