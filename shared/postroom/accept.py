@@ -121,10 +121,11 @@ class Accept:
             for parcel in submission.parcels
             if parcel.claim == 0 and parcel.open
         ]
-        late = [each.id for each, _ in waiting if self.clock() - each.created_at > self.sweep_after / 2]
+        now = self.clock()
+        late = dict.fromkeys(each.id for each, _ in waiting if now - each.created_at > self.sweep_after / 2)
         if late:
             # It took so long that the sweep may have passed by where they lie.
-            leave_note(self.directory, self.clock() + self.sweep_after, list(dict.fromkeys(late)), late[0])
+            leave_note(self.directory, now + self.sweep_after, list(late), next(iter(late)))
         due = [(parcel, parcel.next_attempt_at or submission.date) for submission, parcel in waiting]
         try:
             self.schedule.put_many(together(due, self.routes.rated))

@@ -20,7 +20,7 @@ from postroom.delivery.submission import Submission
 from postroom.ports import Directory, Mark, Schedule, Submissions, Unavailable
 
 LOOK_AGAIN = timedelta(hours=1)
-"""After which a letter is looked at again that was put back, or whose queue seems to be behind."""
+"""After which a letter is looked at again that was put back, or at the latest one whose queue seems to be behind."""
 
 PROBES = 5
 """Tasks that are out at a time in a queue that seems to be behind: once one has run, what was due before it is lost."""
@@ -81,6 +81,9 @@ class Probe:
     submission: SubmissionId
     number: int
     claim: int
+
+    def is_for(self, parcel: Parcel) -> bool:
+        return (self.submission, self.number) == (parcel.submission, parcel.number)
 
 
 @dataclass(slots=True)
@@ -172,8 +175,12 @@ class _Run:
             # Its queue has come to later ones, so it has lost this one.
             return self.now + (LOOK_AGAIN if self._put(parcel) else self.house.after)
         # Else the queue may be behind, and to put copies of all that wait would keep it so for good.
+        if any(each.is_for(parcel) for each in self.probes[parcel.queue]):
+            return self.now + LOOK_AGAIN
         self.waiting[parcel.queue].append((stranded_at, parcel))
-        return self.now + LOOK_AGAIN
+        # What is lost shows once a probe has run, which is soon; a queue that stays behind is asked ever more rarely.
+        late = self.now - stranded_at + self.house.after
+        return self.now + min(late, LOOK_AGAIN)
 
     def _probe(self) -> bool:
         """Put the latest of those whose queue may be behind, as far as there is room; whether any was put."""

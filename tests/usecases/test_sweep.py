@@ -120,6 +120,20 @@ def test_a_queue_that_is_far_behind_is_not_flooded(office: UseCases, sweep: Swee
     assert len(office.schedule.put_) <= 24, "a copy an hour at most"
 
 
+def test_of_many_without_a_task_all_are_put_back_as_soon_as_the_first_have_run(office: UseCases, sweep: Sweep) -> None:
+    """As the letters of a batch are whose tasks were lost together."""
+    letters = [office.submit(f"r{number}@example.net") for number in range(4 * PROBES)]
+    office.schedule.put_.clear()
+    for _ in range(4):
+        office.now += 12 * MINUTE
+        sweep()
+        for task, _ in office.schedule.put_:
+            office.deliver(task)
+        office.schedule.put_.clear()
+    assert [office.statuses(each) for each in letters] == [["delivered"]] * len(letters)
+    assert len(office.wire.carried) == len(letters)
+
+
 def test_every_parcel_of_a_letter_is_looked_at(office: UseCases, sweep: Sweep) -> None:
     letter = office.submit("a@example.net", "b@example.org", "c@example.com")
     tasks = [task for task, _ in office.schedule.put_]
