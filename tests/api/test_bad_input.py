@@ -58,6 +58,10 @@ class Member:
         return self.path.removeprefix("[0].") in BODIES
 
     @property
+    def name(self) -> str:
+        return self.path.rpartition(".")[2]
+
+    @property
     def types(self) -> set[str]:
         """The types of JSON that it may have."""
         if isinstance(self.field, fields.Nested):
@@ -194,7 +198,7 @@ def test_half_a_surrogate_pair_is_refused(member: Member) -> None:
 
 @each_member
 def test_a_member_that_is_given_twice_is_refused_by_its_name(member: Member) -> None:
-    name = member.path.rpartition(".")[2]
+    name = member.name
     if name.endswith("]"):
         return
     whole = json.dumps(member.within("x"))

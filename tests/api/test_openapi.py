@@ -116,6 +116,22 @@ def test_kinds_of_members_say_what_they_take(described: dict[str, Any]) -> None:
     assert schemas["Tag"]["properties"]["name"]["pattern"] == "^[A-Za-z0-9_-]{1,256}$"
 
 
+def test_a_batch_is_an_array_of_letters_with_headers_of_its_own(described: dict[str, Any]) -> None:
+    batch = described["paths"]["/emails/batch"]["post"]
+    body = batch["requestBody"]["content"]["application/json"]
+    assert body["schema"] == {
+        "type": "array",
+        "items": {"$ref": "#/components/schemas/Email"},
+        "minItems": 1,
+        "maxItems": 500,
+    }
+    assert body["example"][0].keys() == {"from", "to", "subject", "html"}
+    heeded = {each["name"]: each["schema"] for each in batch["parameters"] if each.get("in") == "header"}
+    assert heeded.keys() == {"Idempotency-Key", "x-batch-validation"}
+    assert heeded["x-batch-validation"]["enum"] == ["strict", "permissive"]
+    assert "errors" not in described["components"]["schemas"]["Batch"]["required"]
+
+
 def test_every_problem_has_its_names(described: dict[str, Any]) -> None:
     assert set(described["components"]["schemas"]["Problem"]["properties"]["name"]["enum"]) == set(STATUSES)
     for _, path, operation in operations(described):

@@ -13,6 +13,7 @@ from marshmallow import Schema, ValidationError, fields
 
 from postroom.accept import SubmitRequest, UnverifiedSender
 from postroom.api.body import answer, digest, read_array
+from postroom.api.headers import MODE, MODES, BatchHeaders
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
 from postroom.api.schemas import EmailSchema
@@ -23,7 +24,6 @@ from postroom.delivery.submission import Submission
 from postroom.idempotency import IdempotencyConflict
 
 MOST = 500  # letters in one batch
-MODE = "x-batch-validation"
 
 _TOLD = 10  # items that an error tells of one by one
 _AGAIN = "it was refused when this batch was first asked for under its idempotency key; send it again under another one"
@@ -78,7 +78,10 @@ class Batches:
             summary=f"Send up to {MOST} letters.",
             takes=EmailSchema(),
             takes_list=True,
+            most=MOST,
+            heeds=BatchHeaders(),
             answers=BatchSchema(),
+            refuses=(409,),
         )
 
     def submit(self) -> Response:
@@ -121,7 +124,7 @@ class Batches:
 
 def _is_strict() -> bool:
     mode = request.headers.get(MODE, "strict").strip().lower()
-    if mode not in ("strict", "permissive"):
+    if mode not in MODES:
         raise Problem("validation_error", f"The header {MODE} is `strict` or `permissive`.")
     return mode == "strict"
 

@@ -154,13 +154,7 @@ def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict
     if operation.access is Access.ANYBODY:
         described["security"] = []
     if operation.takes is not None:
-        body: dict[str, Any] = {
-            "schema": {"type": "array", "items": operation.takes} if operation.takes_list else operation.takes
-        }
-        example = getattr(operation.takes, "example", None)
-        if example is not None:
-            body["example"] = [example] if operation.takes_list else example
-        described["requestBody"] = {"required": True, "content": {"application/json": body}}
+        described["requestBody"] = {"required": True, "content": {"application/json": _body(operation)}}
     return described
 
 
@@ -169,7 +163,8 @@ def _body(operation: Operation) -> dict[str, Any]:
     schema: Any = operation.takes
     example = getattr(schema, "example", None)
     if operation.takes_list:
-        schema, example = {"type": "array", "items": schema}, example and [example]
+        most = {"maxItems": operation.most} if operation.most else {}
+        schema, example = {"type": "array", "items": schema, "minItems": 1, **most}, example and [example]
     return {"schema": schema} | ({"example": example} if example else {})
 
 

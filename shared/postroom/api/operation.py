@@ -29,6 +29,7 @@ class Operation:
     summary: str
     takes: Schema | None = None  # the JSON body
     takes_list: bool = False  # the body is an array of those
+    most: int | None = None  # items of that array
     asks: Schema | None = None  # the query string
     heeds: Schema | None = None  # the headers that change what it does
     answers: Schema | None = None  # the body of a success, as it is described; nothing is checked against it
