@@ -87,6 +87,23 @@ def test_a_letter_with_all_that_anymail_knows(office: Office, destination: Desti
     assert files["Notiz für März.txt"] == NOTE
 
 
+def test_a_letter_to_each_is_a_batch(office: Office, destination: Destination, connect: Connect) -> None:
+    recipients = ["one@batch.anymail.example.net", "two@batch.anymail.example.net"]
+    message = AnymailMessage("each", "text\n", "alice@example.org", recipients, connection=connect())
+    message.metadata = {"campaign": "winter"}
+    message.merge_metadata = {each: {"customer": each} for each in recipients}
+    message.attach("rechnung.pdf", PICTURE, "application/pdf")
+    assert message.send() == 1
+    for each in recipients:
+        office.wait_for(message.anymail_status.recipients[each].message_id, "delivered")
+        (taken,) = destination.letters_to(each)
+        assert taken.rcpt_tos == (each,)
+        arrived = parsed(taken.content)
+        assert str(arrived["To"]) == each
+        assert json.loads(arrived["X-Metadata"]) == {"campaign": "winter", "customer": each}
+        assert [part.get_payload(decode=True) for part in arrived.iter_attachments()] == [PICTURE]
+
+
 @pytest.mark.parametrize(
     ("change", "key", "status", "name"),
     [

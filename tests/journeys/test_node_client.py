@@ -47,6 +47,38 @@ def test_every_version_sends_reads_and_lists(office: Office, destination: Destin
         whole.check(destination, to)
 
 
+def test_every_version_sends_batches(office: Office, destination: Destination) -> None:
+    def batch(version: int) -> list[dict[str, Any]]:
+        recipients = (f"{name}.v{version}@batch.node.example.net" for name in ("one", "two"))
+        return [{"from": "alice@example.org", "to": to, "subject": to, "html": f"<p>{to}"} for to in recipients]
+
+    calls = [Call(version, KEY, "batch.send", [batch(version)]) for version in VERSIONS]
+    answers = called(f"http://127.0.0.1:{office.port}", calls)
+    assert [each["error"] for each in answers] == [None] * len(calls)
+    for version, answer in zip(VERSIONS, answers, strict=True):
+        for asked, each in zip(batch(version), answer["data"]["data"], strict=True):
+            office.wait_for(each["id"], "delivered")
+            (taken,) = destination.letters_to(asked["to"])
+            assert whole.parsed(taken.content)["Subject"] == asked["to"]
+
+
+def test_the_newest_version_has_permissive_batches(office: Office) -> None:
+    good = {"from": "alice@example.org", "to": "p@batch.node.example.net", "subject": "x", "text": "x"}
+    strict, permissive = called(
+        f"http://127.0.0.1:{office.port}",
+        [
+            Call(VERSIONS[-1], KEY, "batch.send", [[good, good | {"to": 7}], options])
+            for options in ({}, {"batchValidation": "permissive"})
+        ],
+    )
+    assert strict["error"]["name"] == "validation_error"
+    assert "Invalid `[1].to` field" in strict["error"]["message"]
+    ((sent,), (refused,)) = permissive["data"]["data"], permissive["data"]["errors"]
+    assert (refused["index"], permissive["error"]) == (1, None)
+    assert "`to` field" in refused["message"]
+    office.wait_for(sent["id"], "delivered")
+
+
 def test_every_version_shows_our_errors_as_its_own(office: Office) -> None:
     bad = {"from": "alice@example.org", "subject": "x", "text": "x"}
     stranger = bad | {"from": "alice@stranger.example", "to": "x@node.example.net"}

@@ -22,13 +22,18 @@ def awaited(call: Callable[..., Awaitable[Any]]) -> Called:
 
 
 @pytest.fixture(params=["called", "awaited"])
-def emails(request: pytest.FixtureRequest, office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Called]:
-    """The methods of `resend.Emails` by their names."""
+def client(request: pytest.FixtureRequest, office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Called]:
+    """A method of one of the client's resources, such as `resend.Emails`, by its name."""
     monkeypatch.setattr(resend, "api_url", f"http://127.0.0.1:{office.port}")
     monkeypatch.setattr(resend, "api_key", KEY)
     if request.param == "called":
-        return lambda name: getattr(resend.Emails, name)
-    return lambda name: awaited(getattr(resend.Emails, f"{name}_async"))
+        return getattr
+    return lambda resource, name: awaited(getattr(resource, f"{name}_async"))
+
+
+@pytest.fixture
+def emails(client: Callable[..., Called]) -> Callable[[str], Called]:
+    return lambda name: client(resend.Emails, name)
 
 
 @pytest.fixture
@@ -75,6 +80,27 @@ def test_a_key_makes_a_repeat_the_same_letter(office: Office, emails: Callable[[
         emails("send")(letter | {"text": "other"}, options)
     assert (caught.value.code, caught.value.error_type) == (409, "invalid_idempotent_request")
     office.wait_for(sent["id"], "delivered")
+
+
+def test_a_batch(office: Office, destination: Destination, client: Callable[..., Called], to: str) -> None:
+    recipients = [f"{name}.{to}" for name in ("one", "two", "three")]
+    batch: list[dict[str, Any]] = [
+        {"from": "alice@example.org", "to": each, "subject": each, "text": each} for each in recipients
+    ]
+    batch[1]["attachments"] = [{"filename": "note.txt", "content": list(whole.NOTE)}]
+    batch.append(batch[0] | {"subject": 7})
+    answered = client(resend.Batch, "send")(batch, {"batch_validation": "permissive"})
+    assert [each["index"] for each in answered["errors"]] == [3]
+    for sent, each in zip(answered["data"], recipients, strict=True):
+        office.wait_for(sent["id"], "delivered")
+        (taken,) = destination.letters_to(each)
+        message = whole.parsed(taken.content)
+        assert message["Subject"] == each
+        assert [part.get_payload(decode=True) for part in message.iter_attachments()] == (
+            [whole.NOTE] if each == recipients[1] else []
+        )
+    with pytest.raises(resend.exceptions.ValidationError, match=r"Invalid `\[3\].subject` field"):
+        client(resend.Batch, "send")(batch)
 
 
 def test_our_errors_come_out_as_its_own(emails: Callable[[str], Called], monkeypatch: pytest.MonkeyPatch) -> None:
