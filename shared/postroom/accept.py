@@ -6,10 +6,11 @@ the client's repeat under the same Idempotency-Key finds the record and finishes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 from postroom.account.domain import SendingDomain
@@ -31,6 +32,17 @@ class UnverifiedSender(ValueError):
     """The From domain isn't one of this account's verified domains."""
 
 
+class Untimely(ValueError):
+    """A moment of the request is of no use by now, and it isn't the repeat of one that came in time.
+
+    `flaws` tells whoever made the request what is wrong with which member.
+    """
+
+    def __init__(self, flaws: Mapping[str, Any]) -> None:
+        super().__init__(f"of no use by now: {', '.join(flaws)}")
+        self.flaws = flaws
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRequest:
     """One letter to accept, its syntax checked."""
@@ -41,6 +53,8 @@ class SubmitRequest:
     tags: tuple[tuple[str, str], ...] = ()
     message_id: str | None = None  # the caller's own, in angle brackets
     idempotency_key: str | None = None
+    untimely: Untimely | None = None  # why it is refused, unless it repeats under its key what came in time
+    scheduled_at: datetime | None = None
     expires_at: datetime | None = None
     on_unknown: str | None = None
     route: str | None = None
@@ -70,11 +84,13 @@ class Accept:
         """The stored submission, its tasks put. The repeat of a request under its key gets the first one's.
 
         What is stored is accepted: where the queue can't take its tasks, the sweep puts them later. Raises
-        `UnverifiedSender`, `NoRoute`, `IdempotencyConflict`, or `Unavailable` with nothing promised.
+        `UnverifiedSender`, `NoRoute`, `Untimely`, `IdempotencyConflict`, or `Unavailable` with nothing promised.
         """
         self._check_sender(request.letter.sender.domain)
         now = self.clock()
         if request.idempotency_key is None:
+            if request.untimely is not None:
+                raise request.untimely
             stored = self.submissions.create(*self.draft(self.new_id(), request, now))
         else:
             stored = self.create_once(request, Keyed(request.idempotency_key, self.secret()), now)
@@ -83,8 +99,10 @@ class Accept:
 
     # What a letter of a batch needs as well as one by itself.
 
-    def refusal(self, request: SubmitRequest) -> UnverifiedSender | NoRoute | None:
-        """Why the request can't be accepted."""
+    def refusal(self, request: SubmitRequest) -> Untimely | UnverifiedSender | NoRoute | None:
+        """Why the request can't be accepted, if it wasn't before."""
+        if request.untimely is not None:
+            return request.untimely
         try:
             self._check_sender(request.letter.sender.domain)
             everyone = (*request.letter.to, *request.letter.cc, *request.bcc)
@@ -101,10 +119,16 @@ class Accept:
         return self._submission(id_, request, now), request.letter.pack()
 
     def create_once(self, request: SubmitRequest, keyed: Keyed, now: datetime, number: int = 0) -> Submission:
-        """What is stored under the key for the letter of that number in its batch. Raises `IdempotencyConflict`."""
+        """What is stored under the key for the letter of that number in its batch.
+
+        Raises `Untimely` or `IdempotencyConflict`.
+        """
         packed = request.letter.pack()
         for generation in count():
-            stored = self.submissions.create(self._submission(keyed.id(generation, number), request, now), packed)
+            id_ = keyed.id(generation, number)
+            if request.untimely is not None and self.submissions.get(id_) is None:
+                raise request.untimely
+            stored = self.submissions.create(self._submission(id_, request, now), packed)
             if is_old(stored, now):
                 continue
             if stored.fingerprint != request.fingerprint:
@@ -126,7 +150,7 @@ class Accept:
         if late:
             # It took so long that the sweep may have passed by where they lie.
             leave_note(self.directory, now + self.sweep_after, list(late), next(iter(late)))
-        due = [(parcel, parcel.next_attempt_at or submission.date) for submission, parcel in waiting]
+        due = [(parcel, parcel.next_attempt_at or submission.date_of(parcel)) for submission, parcel in waiting]
         try:
             self.schedule.put_many(together(due, self.routes.rated))
         except Unavailable as error:
@@ -167,6 +191,7 @@ class Accept:
         )
 
     def _parcels(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> tuple[Parcel, ...]:
+        due = max(now, request.scheduled_at or now)
         addressed: dict[str, tuple[Mailbox, str]] = {}  # an address named twice gets one letter
         kinds = (("to", request.letter.to), ("cc", request.letter.cc), ("bcc", request.bcc))
         for kind, mailboxes in kinds:
@@ -182,14 +207,15 @@ class Accept:
                 destination=destination,
                 queue=route.queue,
                 hold=(request.on_unknown or self.on_unknown) == "hold",
-                next_attempt_at=now,
+                scheduled_at=request.scheduled_at,
+                next_attempt_at=due,
                 recipients=tuple(
                     Recipient(
                         address=everyone[position][0].address,
                         kind=everyone[position][1],
-                        status=Status.QUEUED,
+                        status=Status.QUEUED if due == now else Status.SCHEDULED,
                         updated_at=now,
-                        next_attempt_at=now,
+                        next_attempt_at=due,
                     )
                     for position in positions
                 ),

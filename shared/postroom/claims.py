@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from postroom.delivery.amendment import canceled, rescheduled, retried
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
 from postroom.delivery.record import SubmissionId
@@ -123,14 +124,21 @@ class Claims:
 
         Whoever is told that it is cancelled can be sure that it is never sent.
         """
-        return self._unclaimed(submission, number, lambda parcel: parcel.canceled(now))
+        return self._unclaimed(submission, number, lambda parcel: canceled(parcel, now))
 
-    def reschedule(self, submission: SubmissionId, number: int, at: datetime) -> Parcel | None:
+    def reschedule(self, submission: SubmissionId, number: int, at: datetime, now: datetime) -> Parcel | None:
         """Have the parcel sent at another time; None where it isn't scheduled any more.
 
         Its next task is put by the caller. Tasks that are out for another time put themselves right.
         """
-        return self._unclaimed(submission, number, lambda parcel: parcel.rescheduled(at))
+        return self._unclaimed(submission, number, lambda parcel: rescheduled(parcel, at, now))
+
+    def retry(self, submission: SubmissionId, number: int, now: datetime) -> Parcel | None:
+        """Have what didn't get through of the parcel sent once more, now; None where there is nothing of the kind.
+
+        Its next task is put by the caller.
+        """
+        return self._unclaimed(submission, number, lambda parcel: retried(parcel, now))
 
     def report(
         self, submission: SubmissionId, number: int, changed: Callable[[Parcel], Parcel | None]

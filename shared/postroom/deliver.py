@@ -169,13 +169,13 @@ class Deliver:
             if found is None:
                 continue
             submission, parcel = found.submission, found.parcel
-            end = self.policy.end(submission.date, submission.expires_at)
+            end = self.policy.end(submission.due_since(parcel), submission.expires_at)
             free = standing(parcel, ref, now, holder_is_dead=False) is Standing.FREE
             if not free or now > end or (parcel.route, parcel.destination) != (task.route, task.destination):
                 # What becomes of it is nothing that its destination could decide.
                 self._see_to(task, ref, wait.health.cause)
                 continue
-            due = parcel.next_attempt_at or submission.date
+            due = parcel.next_attempt_at or submission.date_of(parcel)
             # It ends in time, however long the rest is.
             at = min(wait.again(parcel.key, due, now), end + _MOMENT)
             # Copies that wait for the same moment get one name: no sweep multiplies them.
@@ -277,7 +277,8 @@ class Deliver:
         submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
         if parcel.deaths >= MOST_DEATHS:
             return settlement.failed(parcel, "killed_its_worker")
-        if self.policy.too_late(due=submission.date, now=settlement.now, expires_at=submission.expires_at):
+        due = submission.due_since(parcel)
+        if self.policy.too_late(due=due, now=settlement.now, expires_at=submission.expires_at):
             return settlement.expired(parcel, kept_by)
         return None
 

@@ -50,14 +50,15 @@ class Outgoing:
     def mail(self, submission: Submission, parcel: Parcel, now: datetime, valid_for: timedelta) -> Mail:
         """The letter for those of the parcel whose turn it is, its signature valid for so long.
 
-        All that goes into its octets was frozen with the letter or at the first claim. Raises `UnsendableLetter` or
-        `UnsafeCommand`.
+        All that goes into its octets was frozen with the letter or at the first claim; only the signature of one that
+        was put back by hand is valid for longer. Raises `UnsendableLetter` or `UnsafeCommand`.
         """
         if self.letter is None:
             raise ValueError("there is no letter")
         frozen = parcel.franking.selectors if parcel.franking else ()
         signers = tuple(key for key in self.keys if key.selector in frozen)
-        octets = render(self.letter, message_id=submission.message_id, date=submission.date, seed=submission.id)
+        date = submission.date_of(parcel)
+        octets = render(self.letter, message_id=submission.message_id, date=date, seed=submission.id)
         recipients = tuple(each.address for each in parcel.due(now))
         for command in (MailFrom(submission.return_path), *map(RcptTo, recipients)):
             command.encode()
@@ -66,7 +67,7 @@ class Outgoing:
         return Mail(
             submission.return_path,
             recipients,
-            sign(octets, signers, at=submission.date, expires=submission.date + valid_for),
+            sign(octets, signers, at=date, expires=submission.due_since(parcel) + valid_for),
             smtputf8=self.letter.needs_smtputf8 or not all(map(str.isascii, (submission.return_path, *recipients))),
             security=asked,
             marked=parcel.hold,

@@ -160,7 +160,7 @@ class _Run:
         again: list[datetime] = []
         for parcel in submission.parcels:
             if parcel.claim > 0:
-                self.reached[parcel.queue] = max(submission.date, self.reached.get(parcel.queue, _EPOCH))
+                self.reached[parcel.queue] = max(submission.date_of(parcel), self.reached.get(parcel.queue, _EPOCH))
             if parcel.open:
                 again.append(self._look_at(submission, parcel))
         if again:
@@ -261,4 +261,4 @@ def _moves_at(submission: Submission, parcel: Parcel) -> datetime:
     """When the parcel's next step is due: the end of its claim, or its next attempt."""
     if parcel.lease is not None:
         return parcel.lease.until
-    return parcel.next_attempt_at or submission.date
+    return parcel.next_attempt_at or submission.date_of(parcel)

@@ -39,12 +39,13 @@ def scheduled(submissions: Submissions) -> Submission:
     parcels = tuple(
         replace(
             each,
+            scheduled_at=at,
             next_attempt_at=at,
             recipients=tuple(replace(r, status=Status.SCHEDULED, next_attempt_at=at) for r in each.recipients),
         )
         for each in letter.parcels
     )
-    return submissions.create(replace(letter, scheduled_at=at, parcels=parcels), LETTER)
+    return submissions.create(replace(letter, parcels=parcels), LETTER)
 
 
 def test_what_is_cancelled_is_never_claimed(submissions: Submissions, claims: Claims) -> None:
@@ -102,9 +103,9 @@ def test_what_is_scheduled_is_early_until_its_time_and_then_sent(submissions: Su
 def test_rescheduled_twice_it_is_sent_at_the_last_time_alone(submissions: Submissions, claims: Claims) -> None:
     stored = scheduled(submissions)
     later, sooner = NOON + 120 * MINUTE, NOON + 10 * MINUTE
-    put_off = claims.reschedule(stored.id, 0, later)
+    put_off = claims.reschedule(stored.id, 0, later, NOON)
     assert put_off is not None
-    brought_forward = claims.reschedule(stored.id, 0, sooner)
+    brought_forward = claims.reschedule(stored.id, 0, sooner, NOON)
     assert brought_forward is not None
     names = {each.task().name for each in (stored.parcels[0], put_off, brought_forward)}
     assert len(names) == 3, "no tombstone swallows the new task"
@@ -118,10 +119,10 @@ def test_rescheduled_twice_it_is_sent_at_the_last_time_alone(submissions: Submis
 
 def test_what_is_on_its_way_is_not_rescheduled(submissions: Submissions, claims: Claims) -> None:
     stored = submissions.create(submission(), LETTER)
-    assert claims.reschedule(stored.id, 0, NOON + MINUTE) is None, "it was never scheduled"
+    assert claims.reschedule(stored.id, 0, NOON + MINUTE, NOON) is None, "it was never scheduled"
     waiting = scheduled(submissions)
     claimed(claims.claim(ref(waiting), lease(since=NOON + 60 * MINUTE), unfranked))
-    assert claims.reschedule(waiting.id, 0, NOON + 90 * MINUTE) is None, "it is claimed"
+    assert claims.reschedule(waiting.id, 0, NOON + 90 * MINUTE, NOON) is None, "it is claimed"
 
 
 def test_a_change_over_an_old_version_changes_nothing(submissions: Submissions) -> None:

@@ -23,7 +23,7 @@ from tests.usecases.office import UseCases, deferred, lost, taken
 def test_a_letter_is_carried_once_however_often_its_task_comes(office: UseCases) -> None:
     letter = office.submit()
     task, at = office.schedule.take()
-    assert at == letter.date
+    assert at == letter.created_at
     for _ in range(10):
         office.deliver(task)
     assert len(office.wire.carried) == 1

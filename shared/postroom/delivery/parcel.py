@@ -55,6 +55,9 @@ class Parcel:
     hold: bool = False  # a lost reply is held as `unknown`, so the end of data is marked before it is said
     marked: bool = False  # under this claim the end of data was about to be said
     deaths: int = 0  # workers in a row that died with it
+    scheduled_at: datetime | None = None  # the moment that it was asked to be sent at
+    retried_at: datetime | None = None  # when it was last put back by hand: from then on its age counts anew
+    retried_after: int = 0  # attempts made by then: its retry schedule begins anew as well
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
     franking: Franking | None = None
@@ -139,20 +142,6 @@ class Parcel:
         taken = self.claimed(lease, franking).with_open(left_behind)
         return replace(taken, attempts=self.attempts + 1, deaths=self.deaths + 1), abandoned
 
-    def canceled(self, now: datetime) -> Parcel | None:
-        """This parcel taken back, or None where nothing of it waits. Only for one that nobody has claimed."""
-        if not self.open:
-            return None
-        back = self.with_open(lambda each: each.moved(Status.CANCELED, now, next_attempt_at=None))
-        return replace(back, next_attempt_at=None)
-
-    def rescheduled(self, at: datetime) -> Parcel | None:
-        """This parcel, to be sent at another time, or None where it isn't scheduled. Its tasks get another name."""
-        if not any(each.status is Status.SCHEDULED for each in self.recipients):
-            return None
-        moved = self.with_open(lambda each: replace(each, next_attempt_at=at))
-        return replace(moved, next_attempt_at=at, generation=self.generation + 1)
-
     def record(self) -> Record:
         """The stored form, without the version, which every home keeps in its own way."""
         lease, franking = self.lease, self.franking
@@ -168,6 +157,9 @@ class Parcel:
             "hold": self.hold,
             "marked": self.marked,
             "deaths": self.deaths,
+            "scheduled_at": plain(self.scheduled_at),
+            "retried_at": plain(self.retried_at),
+            "retried_after": self.retried_after,
             "first_attempt_at": plain(self.first_attempt_at),
             "next_attempt_at": plain(self.next_attempt_at),
             "lease": lease and {"holder": lease.holder, "since": plain(lease.since), "until": plain(lease.until)},
@@ -187,7 +179,7 @@ class Parcel:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], version: str = "") -> Parcel:
-        fields = times(dict(record), "first_attempt_at", "next_attempt_at")
+        fields = times(dict(record), "scheduled_at", "retried_at", "first_attempt_at", "next_attempt_at")
         fields["recipients"] = tuple(map(Recipient.from_record, fields["recipients"]))
         if fields["lease"]:
             fields["lease"] = Lease(**times(dict(fields["lease"]), "since", "until"))

@@ -62,8 +62,9 @@ class Settlement:
         return replace(parcel, lease=None, next_attempt_at=min(waiting) if waiting else None)
 
     def put_back(self, parcel: Parcel) -> Parcel:
-        """The parcel without its claim, its recipients as they are."""
-        return self._released(parcel)
+        """The parcel without its claim, its recipients as they are, but for `scheduled_at`: that has come."""
+        turn = parcel.due(self.now)
+        return self._released(parcel.with_open(lambda each: each.due(self.now) if each in turn else each))
 
     def _moved(self, recipient: Recipient, verdict: Verdict, parcel: Parcel) -> Recipient:
         sending, fate = recipient.sending(self.now), fate_of(verdict)
@@ -88,8 +89,8 @@ class Settlement:
 
     def _again_at(self, parcel: Parcel, verdict: Verdict, cause: str | None) -> datetime | None:
         return self.policy.next_attempt(
-            attempts=max(parcel.attempts, 1),
-            due=self.submission.date,
+            attempts=max(parcel.attempts - parcel.retried_after, 1),
+            due=self.submission.due_since(parcel),
             now=self.now,
             expires_at=self.submission.expires_at,
             hint=hinted(words_of(verdict.reply)) if verdict.reply else None,

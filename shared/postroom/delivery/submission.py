@@ -27,7 +27,6 @@ class Submission:
     reply_to: tuple[str, ...] = ()
     subject: str = ""
     tags: tuple[tuple[str, str], ...] = ()
-    scheduled_at: datetime | None = None
     expires_at: datetime | None = None
     on_unknown: str = "retry"
     route: str | None = None
@@ -38,9 +37,20 @@ class Submission:
     parcels: tuple[Parcel, ...] = ()
 
     @property
-    def date(self) -> datetime:
-        """The Date of the letter: the later of its acceptance and the time it was scheduled for."""
-        return max(self.created_at, self.scheduled_at or self.created_at)
+    def scheduled_at(self) -> datetime | None:
+        """The moment that it was asked to be sent at: its parcels keep it, since it may change until they are claimed.
+
+        They all have the same, but for those that were claimed before it was changed.
+        """
+        return max((each.scheduled_at for each in self.parcels if each.scheduled_at is not None), default=None)
+
+    def date_of(self, parcel: Parcel) -> datetime:
+        """The Date of the letter in that parcel: the later of its acceptance and the moment it is scheduled for."""
+        return max(self.created_at, parcel.scheduled_at or self.created_at)
+
+    def due_since(self, parcel: Parcel) -> datetime:
+        """From when the parcel's age is counted: its letter's Date, or when it was put back by hand."""
+        return parcel.retried_at or self.date_of(parcel)
 
     @property
     def recipients(self) -> tuple[Recipient, ...]:
@@ -59,7 +69,8 @@ class Submission:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any], parcels: Iterable[Parcel]) -> Submission:
-        fields = times(dict(record), "created_at", "scheduled_at", "expires_at")
+        fields = times(dict(record), "created_at", "expires_at")
+        fields.pop("scheduled_at", None)  # of records from before the parcels kept it; it was always null
         for name in ("to", "cc", "bcc", "reply_to"):
             fields[name] = tuple(fields[name])
         fields["tags"] = tuple((name, value) for name, value in fields["tags"])
