@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from flask import Response, request
 from marshmallow import Schema, ValidationError, fields
 
-from postroom.accept import SubmitRequest, UnverifiedSender
+from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
 from postroom.api.body import answer, digest, read_array
 from postroom.api.headers import MODE, MODES, BatchHeaders
 from postroom.api.operation import Access, Operation
@@ -168,6 +168,8 @@ def _flaws(why: Exception, item: SubmitRequest | Exception) -> dict[Any, Any]:
     match why:
         case ValidationError():
             return dict(why.messages_dict)
+        case Untimely():
+            return dict(why.flaws)
         case NoRoute() if isinstance(item, SubmitRequest):
             return no_route(why, item)
         case RefusedBefore():

@@ -22,6 +22,7 @@ from postroom.api.fields import (
     accepted_by,
 )
 from postroom.api.problems import MISSING
+from postroom.api.timing import ScheduledAt
 from postroom.message.letter import check_text
 from postroom.smtp.security import Security
 
@@ -114,7 +115,7 @@ class EmailSchema(Members):
         validate=check_total,
         metadata={"description": "Files that travel along."},
     )
-    scheduled_at = NotOffered(metadata={"description": "When to send it."})
+    scheduled_at = ScheduledAt(load_default=None)
     template = NotOffered(metadata={"description": "The stored template to fill in."})
     topic_id = NotOffered(metadata={"description": "The topic that recipients may have left."})
     delivery = fields.Nested(

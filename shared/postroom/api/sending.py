@@ -11,13 +11,14 @@ from typing import Any, cast
 from flask import Response, request
 from marshmallow import ValidationError
 
-from postroom.accept import SubmitRequest, UnverifiedSender
+from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
 from postroom.api.answers import SentEmail
 from postroom.api.body import answer, digest, read_object
 from postroom.api.headers import LONGEST_KEY, SubmissionHeaders
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
 from postroom.api.schemas import EmailSchema
+from postroom.api.timing import untimely
 from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
 from postroom.idempotency import IdempotencyConflict
@@ -57,6 +58,8 @@ class Sending:
         asked = submit_request(email, digest(spelled(document, email["attachments"])), key)
         try:
             submission = self.accept(asked)
+        except Untimely as error:
+            raise invalid(error.flaws) from None
         except UnverifiedSender as error:
             raise Problem("validation_error", str(error), 403) from None
         except NoRoute as error:
@@ -75,20 +78,23 @@ def idempotency_key() -> str | None:
 
 
 def checked(document: Any, now: datetime, *, keyed: bool) -> dict[str, Any]:
-    """The letter as the schema reads it. Raises `ValidationError` with everything that is wrong with it."""
+    """The letter as the schema reads it. Raises `ValidationError` with everything that is wrong with it.
+
+    With a key it may be the repeat of a request that came in time, and is to be answered as that one was: there
+    `untimely` holds what is wrong with its moments by now.
+    """
     errors: dict[Any, Any] = {}
     try:
         email = _SCHEMA.load(document)
     except ValidationError as error:
         email, errors = error.valid_data or {}, dict(error.messages_dict)
-    expires_at = email.get("delivery", {}).get("expires_at")
-    # With a key this may be the repeat of a request that came in time, and is answered as that one was.
-    if expires_at is not None and expires_at <= now and not keyed:
-        flaw = {"expires_at": ["it has passed, so the letter could never be sent"]}
-        errors["delivery"] = errors.get("delivery", {}) | flaw
-    if errors:
+    email = cast(dict[str, Any], email)
+    late = untimely(email, now)
+    if errors or (late and not keyed):
+        for name, flaws in late.items():
+            errors[name] = {**errors.get(name, {}), **flaws} if isinstance(flaws, dict) else flaws
         raise ValidationError(errors)
-    return cast(dict[str, Any], email)
+    return email | {"untimely": late}
 
 
 def no_route(error: NoRoute, asked: SubmitRequest) -> dict[str, list[str]]:
@@ -130,6 +136,8 @@ def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = No
         tags=tuple((tag["name"], tag["value"]) for tag in email["tags"]),
         message_id=message_ids[0] if message_ids else None,
         idempotency_key=key,
+        untimely=Untimely(email["untimely"]) if email["untimely"] else None,
+        scheduled_at=email["scheduled_at"],
         expires_at=delivery.get("expires_at"),
         on_unknown=delivery.get("on_unknown"),
         route=delivery.get("route"),
