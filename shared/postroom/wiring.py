@@ -17,6 +17,7 @@ from postroom.accept import Accept
 from postroom.acting import ActingWire
 from postroom.admission import Admission
 from postroom.batch import AcceptBatch
+from postroom.change import Change
 from postroom.claims import Claims
 from postroom.clouds.clock import now
 from postroom.consequences import Consequences
@@ -198,6 +199,18 @@ def routing(settings: Settings) -> Routes:
     return replace(settings.routes, actors=acting(settings))
 
 
+def changing(settings: Settings) -> Change:
+    submissions, schedule, directory, holders = home(settings)
+    return Change(
+        claims=Claims(submissions=submissions, holders=holders),
+        schedule=schedule,
+        directory=directory,
+        clock=now,
+        sweep_after=settings.sweep_after,
+        troubled=lambda error: complain(error, "WARNING"),
+    )
+
+
 @cache
 def resolving(settings: Settings) -> DnsResolver:
     """DNS, with what it has answered so far: one of the process, so that no question is asked twice."""
@@ -319,6 +332,7 @@ def submit_app(settings: Settings) -> Flask:
     return create_app(
         accept=accept,
         accept_batch=AcceptBatch(accept),
+        change=changing(settings),
         submissions=submissions,
         directory=remembered(settings),
         suppressions=suppressing(settings),

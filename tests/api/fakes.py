@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from typing import Any, TypeVar
 
 from postroom.delivery.attempt import Attempt
@@ -15,6 +16,8 @@ from postroom.delivery.task import DeliveryTask
 from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
 
 Item = TypeVar("Item", Submission, Attempt)
+
+_VERSIONS = count(1)
 
 
 @dataclass
@@ -58,10 +61,23 @@ class Memory:
         raise AssertionError(f"the API sweeps nothing: {mark}, {until}, {limit}")
 
     def find(self, submission: SubmissionId, number: int) -> Found | None:
-        raise AssertionError(f"the API claims nothing: {submission}, {number}")
+        self._reach()
+        stored = self.stored.get(submission)
+        if stored is None or number >= len(stored.parcels):
+            return None
+        return Found(replace(stored, parcels=()), stored.parcels[number])
 
     def change(self, parcel: Parcel, attempt: Attempt | None = None) -> Parcel | None:
-        raise AssertionError(f"the API changes nothing: {parcel}, {attempt}")
+        self._reach()
+        stored = self.stored[parcel.submission]
+        parcels = list(stored.parcels)
+        if parcels[parcel.number].version != parcel.version:
+            return None
+        parcels[parcel.number] = replace(parcel, version=str(next(_VERSIONS)))
+        self.stored[parcel.submission] = replace(stored, parcels=tuple(parcels))
+        if attempt is not None:
+            self.made.setdefault(parcel.submission, []).append(attempt)
+        return parcels[parcel.number]
 
     def _reach(self) -> None:
         if self.down:
@@ -73,6 +89,7 @@ class Tasks:
     """A schedule that only keeps what was put."""
 
     put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
+    canceled: list[DeliveryTask] = field(default_factory=list)
     down: Unavailable | None = None
 
     def put(self, task: DeliveryTask, not_before: datetime) -> None:
@@ -84,7 +101,9 @@ class Tasks:
         self.put_ += tasks
 
     def cancel(self, task: DeliveryTask) -> None:
-        raise AssertionError(f"the API takes no task back: {task}")
+        if self.down:
+            raise self.down
+        self.canceled.append(task)
 
 
 @dataclass

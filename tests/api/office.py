@@ -18,6 +18,8 @@ from postroom.account.domain import SendingDomain
 from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.api.app import create_app
 from postroom.batch import AcceptBatch
+from postroom.change import Change
+from postroom.claims import Claims
 from postroom.delivery.routing import Relay, Route, Routes
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
@@ -71,6 +73,13 @@ class Office:
         self.app: Flask = create_app(
             accept=self.accept,
             accept_batch=AcceptBatch(self.accept),
+            change=Change(
+                claims=Claims(submissions=self.submissions),
+                schedule=self.schedule,
+                directory=self.directory,
+                clock=lambda: self.now,
+                sweep_after=timedelta(minutes=1),
+            ),
             submissions=self.submissions,
             directory=self.directory,
             suppressions=self.suppressions,

@@ -16,6 +16,7 @@ from postroom.api.answers import Health
 from postroom.api.auth import Guard
 from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
+from postroom.api.changes import Changes
 from postroom.api.emails import Emails
 from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
@@ -24,6 +25,7 @@ from postroom.api.reference import SLASHED, Reference
 from postroom.api.sending import Sending
 from postroom.api.suppressions import SuppressionList
 from postroom.batch import BatchRequest, Outcome
+from postroom.change import Change
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
 from postroom.ports import Directory, Submissions, Unavailable
@@ -44,6 +46,7 @@ def create_app(
     *,
     accept: Callable[[SubmitRequest], Submission],
     accept_batch: Callable[[BatchRequest], Sequence[Outcome]],
+    change: Change,
     submissions: Submissions,
     directory: Directory,
     suppressions: Suppressions,
@@ -65,6 +68,7 @@ def create_app(
         *Sending(accept, clock).operations(),
         *Batches(accept_batch, clock).operations(),
         *Emails(submissions).operations(),
+        *Changes(submissions, change, clock).operations(),
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),
         Operation(
