@@ -32,10 +32,18 @@ def stored_parcel(submissions: Submissions, of: Submission) -> Parcel:
     return found.parcel
 
 
-def scheduled(submissions: Submissions) -> Submission:
+def unknown(mine: Parcel) -> Parcel:
+    """The parcel as its worker settles it when the reply was lost and is held."""
+    recipients = tuple(
+        each.sending(NOON).moved(Status.UNKNOWN, NOON, possibly_delivered=True) for each in mine.recipients
+    )
+    return replace(mine, lease=None, recipients=recipients, attempts=mine.attempts + 1, next_attempt_at=None)
+
+
+def scheduled(submissions: Submissions, *destinations: str) -> Submission:
     """A letter that waits for one o'clock."""
     at = NOON + 60 * MINUTE
-    letter = submission()
+    letter = submission(destinations=destinations or ("example.org",))
     parcels = tuple(
         replace(
             each,
@@ -123,6 +131,59 @@ def test_what_is_on_its_way_is_not_rescheduled(submissions: Submissions, claims:
     waiting = scheduled(submissions)
     claimed(claims.claim(ref(waiting), lease(since=NOON + 60 * MINUTE), unfranked))
     assert claims.reschedule(waiting.id, 0, NOON + 90 * MINUTE, NOON) is None, "it is claimed"
+
+
+def test_a_new_time_is_kept_with_each_parcel_and_seen_with_the_letter(submissions: Submissions, claims: Claims) -> None:
+    stored = scheduled(submissions, "example.org", "example.net")
+    assert submissions.get(stored.id) == stored
+    sooner = NOON + 10 * MINUTE
+    for number in (0, 1):
+        assert claims.reschedule(stored.id, number, sooner, NOON) is not None
+    after = submissions.get(stored.id)
+    assert after is not None
+    assert after.scheduled_at == sooner
+    assert [after.date_of(each) for each in after.parcels] == [sooner, sooner]
+    found = submissions.find(stored.id, 1)
+    assert found is not None
+    assert found.submission.date_of(found.parcel) == sooner, "its worker knows it as well"
+
+
+def test_what_was_held_is_put_back_and_claimed_once_more(submissions: Submissions, claims: Claims) -> None:
+    stored = submissions.create(submission(), LETTER)
+    assert claims.retry(stored.id, 0, NOON) is None, "it waits"
+    mine = claimed(claims.claim(ref(stored), lease(), unfranked)).parcel
+    assert claims.retry(stored.id, 0, NOON) is None, "it is on its way"
+    assert claims.settle(unknown(mine), attempt(mine))
+    again = claims.retry(stored.id, 0, NOON + MINUTE)
+    assert again is not None
+    assert stored_parcel(submissions, stored) == again
+    assert [(each.status, each.possibly_delivered) for each in again.recipients] == [(Status.QUEUED, True)]
+    assert claims.retry(stored.id, 0, NOON + MINUTE) is None, "once is enough"
+    mine = claimed(claims.claim(ref(again), lease(since=NOON + MINUTE), unfranked)).parcel
+    assert claims.settle(delivered(mine), attempt(mine, started_at=NOON + MINUTE))
+    assert claims.retry(stored.id, 0, NOON + 2 * MINUTE) is None, "it is delivered"
+
+
+def test_of_many_who_put_a_letter_back_or_take_it_back_at_once_one_is_first(
+    submissions: Submissions, claims: Claims
+) -> None:
+    for _ in range(5):
+        stored = submissions.create(submission(), LETTER)
+        mine = claimed(claims.claim(ref(stored), lease(), unfranked)).parcel
+        assert claims.settle(unknown(mine), attempt(mine))
+        put_back = at_once(8, lambda _, id_=stored.id: claims.retry(id_, 0, NOON + MINUTE))  # type: ignore[misc]
+        assert len([each for each in put_back if each is not None]) == 1
+        name = ref(stored_parcel(submissions, stored))
+
+        def one(number: int, stored: Submission = stored, name=name) -> object:  # type: ignore[no-untyped-def]
+            if number % 2:
+                return claims.cancel(stored.id, 0, NOON + MINUTE)
+            return claims.claim(name, lease(f"worker-{number}", NOON + MINUTE), unfranked)
+
+        answers = at_once(8, one)
+        cancelled = [each for each in answers[1::2] if each is not None]
+        taken = [each for each in answers[::2] if isinstance(each, Claimed)]
+        assert len(cancelled) + len(taken) == 1
 
 
 def test_a_change_over_an_old_version_changes_nothing(submissions: Submissions) -> None:

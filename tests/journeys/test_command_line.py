@@ -49,6 +49,16 @@ def test_send_waits_and_show_prints_the_conversation(office: Office, destination
     assert b'filename="notes.txt"' in letter.content or b"filename=notes.txt" in letter.content
 
 
+def test_send_may_send_later(office: Office) -> None:
+    id_ = office.run(
+        "send", "--from", "a@example.org", "--to", "bob@cli.example.net", "--text", "x", "--at", "in 1 hour"
+    ).strip()
+    assert office.email(id_)["last_event"] == "scheduled"
+    done = office.try_to_run("send", "--from", "a@example.org", "--to", "b@example.net", "--text", "x", "--at", "soon")
+    assert done.returncode == 1
+    assert "Invalid `scheduled_at` field: it can't be read as a moment" in done.stderr
+
+
 def test_a_domains_key_is_not_replaced_by_the_way(office: Office) -> None:
     first = office.run("domains", "add", "twice.example.org").splitlines()[-1]
     done = office.try_to_run("domains", "add", "TWICE.example.org")

@@ -103,6 +103,23 @@ def test_a_batch(office: Office, destination: Destination, client: Callable[...,
         client(resend.Batch, "send")(batch)
 
 
+def test_a_scheduled_letter_gets_another_time_and_is_canceled(
+    destination: Destination, emails: Callable[[str], Called], to: str
+) -> None:
+    letter = {"from": "alice@example.org", "to": to, "subject": "later", "text": "later", "scheduled_at": "in 1 min"}
+    id_ = emails("send")(letter)["id"]
+    assert emails("get")(id_)["last_event"] == "scheduled"
+    changed = emails("update")({"id": id_, "scheduled_at": "tomorrow at 9am"})
+    assert (changed["object"], changed["id"]) == ("email", id_)
+    assert emails("get")(id_)["scheduled_at"].endswith("T09:00:00.000Z")
+    canceled = emails("cancel")(id_)
+    assert (canceled["object"], canceled["id"]) == ("email", id_)
+    assert emails("get")(id_)["last_event"] == "canceled"
+    with pytest.raises(resend.exceptions.ResendError, match="Only a scheduled email"):
+        emails("update")({"id": id_, "scheduled_at": "in 1 hour"})
+    assert destination.letters_to(to) == []
+
+
 def test_our_errors_come_out_as_its_own(emails: Callable[[str], Called], monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(resend.exceptions.MissingRequiredFieldsError, match=r"`to` field.*`subject` field"):
         emails("send")({"from": "a@example.org", "text": "x"})

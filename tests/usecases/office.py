@@ -12,6 +12,7 @@ import pytest
 from postroom.accept import Accept, SubmitRequest
 from postroom.acting import ActingWire
 from postroom.admission import Admission
+from postroom.change import Change
 from postroom.claims import Claims
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
@@ -161,6 +162,13 @@ class UseCases:
             secret=lambda: b"secret",
             any_sender=True,
             spared=lambda parcel, now: self.sparing.by_settings(parcel, now),
+        )
+        self.change = Change(
+            claims=Claims(submissions=self.submissions),
+            schedule=self.schedule,
+            directory=self.directory,
+            clock=lambda: self.now,
+            sweep_after=timedelta(minutes=10),
         )
         self.holders: list[LocalHolders] = []
         self.deliver = self.worker("me")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -23,6 +23,7 @@ from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.sweep import Sweep
+from tests.usecases.fate import Fate, Killed, Watched
 from tests.usecases.office import UseCases, deferred, taken
 
 
@@ -30,42 +31,6 @@ def letter(number: int) -> Letter:
     return Letter(
         sender=Mailbox.parse("a@example.org"), to=(Mailbox.parse(f"r{number}@example.net"),), subject="x", text="x"
     )
-
-
-class Killed(BaseException):
-    """As SIGKILL: nothing that the dead process would have done after it happens."""
-
-
-@dataclass
-class Fate:
-    """Counts the calls to the outside world, and strikes at one of them."""
-
-    strikes_at: int
-    after: bool  # the call was done, and its answer never came
-    calls: list[str] = field(default_factory=list)
-
-    def watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            self.calls.append(name)
-            struck = len(self.calls) - 1 == self.strikes_at
-            if struck and not self.after:
-                raise Killed
-            answer = call(*args, **kwargs)
-            if struck:
-                raise Killed
-            return answer
-
-        return watched
-
-
-class Watched:
-    """A port whose every call is watched by fate."""
-
-    def __init__(self, name: str, port: Any, fate: Fate) -> None:
-        self._name, self._port, self._fate = name, port, fate
-
-    def __getattr__(self, method: str) -> Any:
-        return self._fate.watched(f"{self._name}.{method}", getattr(self._port, method))
 
 
 class World:

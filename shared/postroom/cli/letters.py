@@ -28,6 +28,7 @@ DELAYED = "delivery_delayed"
 @click.option("--text", help="the plain text; - reads it from standard input")
 @click.option("--html")
 @click.option("--attach", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--at", "scheduled_at", help="when to send it: `in 1 hour`, `tomorrow at 9am`, or ISO 8601")
 @click.option("--idempotency-key", help="a repeat under the same key sends nothing twice")
 @click.option("--wait", is_flag=True, help="wait until nothing is left to do, then show the letter")
 @click.option("--json", "as_json", is_flag=True, help="print the API's answer")
