@@ -15,6 +15,7 @@ _COLOURS = {
     "delivered": "green",
     "deferred": "yellow",
     "queued": "cyan",
+    "scheduled": "cyan",
     "sending": "cyan",
     "refused": "red",
     "bounced": "red",

@@ -18,7 +18,17 @@ SCALARS = (
     | st.text(st.characters(), max_size=8)
     | st.text(st.characters(categories=["Cs"]), max_size=2)
     | st.sampled_from(
-        ["a@home.example", "A <a@shop.example>", "QUJD", "2031-01-01T00:00:00Z", "retry", "mx", "", "a\r\nb"]
+        [
+            "a@home.example",
+            "A <a@shop.example>",
+            "QUJD",
+            "2031-01-01T00:00:00Z",
+            "in 1 hour",
+            "retry",
+            "mx",
+            "",
+            "a\r\nb",
+        ]
     )
 )
 ANYTHING = st.recursive(

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
-from tests.api.office import Office, letter, problem
+from tests.api.office import FULL, Office, letter, problem
 
 ONE = datetime(2030, 1, 2, 13, 0, 0, 123456, tzinfo=UTC)  # an hour after noon
 
@@ -116,3 +117,38 @@ def test_a_repeat_that_comes_too_late_is_answered_as_the_first(office: Office, b
     office.now += timedelta(hours=22)
     assert problem(office.post(body, key="k"))[0] == 422, "the key has grown old"
     assert len(office.submissions.stored) == 1
+
+
+def batch(office: Office, *items: Any, key: str | None = None, mode: str = "strict") -> TestResponse:
+    headers = {"Authorization": f"Bearer {FULL}", "x-batch-validation": mode}
+    return office.client.post("/emails/batch", json=items, headers=headers | ({"Idempotency-Key": key} if key else {}))
+
+
+def test_the_letters_of_a_batch_have_each_its_own_moment(office: Office) -> None:
+    answered: Any = batch(office, letter(scheduled_at="in 1 hour"), letter(), letter(scheduled_at="in 1 hour")).json
+    first, second, third = (stored(office, each["id"]) for each in answered["data"])
+    assert (first.scheduled_at, second.scheduled_at, third.scheduled_at) == (ONE, None, ONE)
+    # Those for one next hop and one moment share a task.
+    assert [(len(task.parcels), at) for task, at in office.schedule.put_] == [(2, ONE), (1, second.created_at)]
+
+
+def test_a_moment_of_no_use_is_refused_by_its_place_in_a_batch(office: Office) -> None:
+    items = (letter(), letter(scheduled_at="yesterday"), letter(scheduled_at="in 31 days"))
+    for key in (None, "k"):
+        status, name, message = problem(batch(office, *items, key=key))
+        assert (status, name) == (422, "validation_error")
+        assert "Invalid `[1].scheduled_at` field: it can't be read as a moment" in message
+        assert "Invalid `[2].scheduled_at` field: 2030-02-02T12:00:00.123Z lies more than 30 days ahead." in message
+        assert not office.submissions.stored
+    answered: Any = batch(office, *items, mode="permissive").json
+    assert [len(answered["data"]), [each["index"] for each in answered["errors"]]] == [1, [1, 2]]
+
+
+def test_a_batch_repeated_too_late_is_answered_as_the_first(office: Office) -> None:
+    items = (letter(scheduled_at="2030-01-02T12:30:00Z"), letter(delivery={"expires_at": "2030-01-02T12:30:00Z"}))
+    first = batch(office, *items, key="k")
+    assert first.status_code == 200
+    office.now += timedelta(hours=3)
+    assert batch(office, *items, key="k").json == first.json
+    assert problem(batch(office, *items, key="another"))[0] == 422
+    assert len(office.submissions.stored) == 2

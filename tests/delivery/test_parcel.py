@@ -25,6 +25,10 @@ PARCEL = Parcel(
     submission=ID, number=0, route="mx", destination="example.net", queue="default", recipients=(QUEUED,),
     next_attempt_at=NOON,
 )  # fmt: skip
+SUBMISSION = Submission(
+    id=ID, created_at=NOON, fingerprint="f", message_id="<x@y>", sender="Älice <a@example.org>",
+    to=("b@example.net",), tags=(("kind", "test"),), expires_at=NOON, parcels=(PARCEL,),
+)  # fmt: skip
 LEASE = Lease("worker", NOON, NOON + timedelta(seconds=840))
 
 
@@ -38,12 +42,7 @@ def test_records_come_back_as_they_were() -> None:
     claimed = PARCEL.claimed(LEASE, Franking("example.org", ("s1", "s2")))
     for parcel in (PARCEL, claimed):
         assert Parcel.from_record(stored(parcel.record())) == parcel
-    submission = Submission(
-        id=ID, created_at=NOON, fingerprint="f", message_id="<x@y>", sender="Älice <a@example.org>",
-        to=("b@example.net",),
-        tags=(("kind", "test"),), expires_at=NOON, parcels=(PARCEL,),
-    )  # fmt: skip
-    assert Submission.from_record(stored(submission.record()), [PARCEL]) == submission
+    assert Submission.from_record(stored(SUBMISSION.record()), [PARCEL]) == SUBMISSION
     attempt = Attempt(
         submission=ID, parcel=0, claim=1, number=1, destination="example.net", started_at=NOON, finished_at=NOON,
         outcome=Outcome.ACCEPTED, tls=TlsFacts(version="TLSv1.3", cipher="x", verified=False, policy="opportunistic"),
@@ -51,6 +50,27 @@ def test_records_come_back_as_they_were() -> None:
     )  # fmt: skip
     assert Attempt.from_record(stored(attempt.record())) == attempt
     assert Attempt.from_record(stored(attempt.record())).id == attempt.id
+
+
+def test_records_of_an_older_release_are_read() -> None:
+    parcel, submission = stored(PARCEL.record()), stored(SUBMISSION.record() | {"scheduled_at": None})
+    for name in ("scheduled_at", "retried_at", "retried_after"):
+        del parcel[name]
+    assert Parcel.from_record(parcel) == PARCEL
+    assert Submission.from_record(submission, [PARCEL]) == SUBMISSION
+
+
+def test_the_moment_is_the_parcels_and_the_letter_shows_the_latest() -> None:
+    assert SUBMISSION.scheduled_at is None
+    assert SUBMISSION.date_of(PARCEL) == SUBMISSION.due_since(PARCEL) == NOON
+    later = replace(PARCEL, scheduled_at=NOON + timedelta(hours=1))
+    latest = replace(PARCEL, number=1, scheduled_at=NOON + timedelta(hours=2))
+    assert replace(SUBMISSION, parcels=(later, latest)).scheduled_at == latest.scheduled_at
+    assert SUBMISSION.date_of(later) == later.scheduled_at
+    passed = replace(PARCEL, scheduled_at=NOON - timedelta(minutes=1))
+    assert SUBMISSION.date_of(passed) == NOON, "no letter is dated before it was taken"
+    retried = replace(later, retried_at=NOON + timedelta(days=9))
+    assert (SUBMISSION.date_of(retried), SUBMISSION.due_since(retried)) == (later.scheduled_at, retried.retried_at)
 
 
 def test_a_claimed_recipient_is_seen_sending_and_stored_as_it_was() -> None:

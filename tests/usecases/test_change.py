@@ -118,6 +118,20 @@ def test_no_task_that_waits_swallows_the_new_one(office: UseCases) -> None:
     assert third.name != fourth.name, "nor is one that comes early swallowed by itself"
 
 
+def test_letters_that_share_a_task_go_each_at_its_own_moment(office: UseCases) -> None:
+    first, second = scheduled(office, "bob@example.net"), scheduled(office, "dora@example.net")
+    (one, at), (two, _) = office.schedule.put_
+    office.schedule.put_ = [(replace(one, parcels=one.parcels + two.parcels), at)]
+    office.change.reschedule(second, at + HOUR)
+    office.now = at
+    run_what_is_due(office)
+    assert [office.statuses(each) for each in (first, second)] == [["delivered"], ["scheduled"]]
+    office.now = at + HOUR
+    run_what_is_due(office)
+    assert office.statuses(second) == ["delivered"]
+    assert dates(office) == [at, at + HOUR]
+
+
 # Taking it back
 
 
