@@ -16,7 +16,8 @@
     `delivery.status`; `delivery.bounces` names the cause, `delivery.retry` the next attempt.
 7.  The settled parcel and the attempt with its `smtp.transcript` are stored, and whatever comes next is put. What a
     crash or the queue left lying is put again by `sweep`.
-8.  `api.emails` reads it all back.
+8.  `api.emails` reads it all back. Until a worker has it, and again where it didn't get through, `change` lets its
+    sender think again, by the rules of `delivery.amendment`.
 
 `settings` are read once; `wiring` puts the parts together, and is the only one to know which home it is; `house`
 runs the processes of one machine for `cli`. Imports point inwards only, and import-linter keeps it so.
