@@ -1,7 +1,8 @@
 """Changing a letter that was taken: another time for it, taking it back, sending once more what didn't get through.
 
 Each parcel is changed by one conditional update, as a worker claims it, so that a change and a claim never both
-succeed. A crash between two parcels has promised nothing, and the client's repeat finishes the work.
+succeed. A crash between two parcels has promised nothing: the client's repeat finishes the work, and the sweep puts
+the tasks of what was changed already.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ class Change:
 
     def reschedule(self, submission: Submission, at: datetime) -> None:
         """Have what is still scheduled of it sent at another time. Raises `TooLate` or `Pointless`."""
-        if submission.expires_at is not None and at >= submission.expires_at:
-            raise Pointless("This email's expires_at comes before that, so it could never be sent. Send it anew.")
         now = self.clock()
         if not any(each.status is Status.SCHEDULED for each in submission.recipients):
             raise TooLate(_only("a scheduled email can be given another time", submission.recipients))
+        if submission.expires_at is not None and at >= submission.expires_at:
+            raise Pointless("This email's expires_at comes before that, so it could never be sent. Send it anew.")
         moved = self._each(submission, max(at, now), lambda id_, n: self.claims.reschedule(id_, n, at, now))
         if not moved:
             raise TooLate(_only("a scheduled email can be given another time", self._again(submission).recipients))
@@ -74,10 +75,10 @@ class Change:
         Raises `TooLate` or `Pointless`.
         """
         now = self.clock()
-        if submission.expires_at is not None and now > submission.expires_at:
-            raise Pointless("Its expires_at has passed, so no attempt at this email may start. Send it anew.")
         if not any(each.status in RETRIED for each in submission.recipients):
             raise TooLate(_only(_RETRIABLE, submission.recipients))
+        if submission.expires_at is not None and now > submission.expires_at:
+            raise Pointless("This email's expires_at has passed, so no attempt at it may start. Send it anew.")
         moved = self._each(submission, now, lambda id_, n: self.claims.retry(id_, n, now))
         if not moved:
             raise TooLate(_only(_RETRIABLE, self._again(submission).recipients))

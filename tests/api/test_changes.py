@@ -252,7 +252,7 @@ def test_what_has_expired_by_its_own_wish_is_not_sent_once_more(office: Office) 
     office.now += HOUR
     status, name, message = problem(change(office, "POST", f"/emails/{id_}/retry"))
     assert (status, name) == (422, "validation_error")
-    assert message == "Its expires_at has passed, so no attempt at this email may start. Send it anew."
+    assert message == "This email's expires_at has passed, so no attempt at it may start. Send it anew."
 
 
 def test_a_queue_that_is_away_loses_no_retry(office: Office) -> None:
