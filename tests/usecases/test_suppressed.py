@@ -20,9 +20,9 @@ from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Stage, Verdict
 from tests.delivery.test_bounces import CASES, Case
+from tests.usecases.fate import Fate as Doom
+from tests.usecases.fate import Killed, Watched
 from tests.usecases.office import UseCases, deferred, taken
-from tests.usecases.test_crashes import Fate as Doom
-from tests.usecases.test_crashes import Killed, Watched
 
 BOB, ANN = "bob@example.net", "ann@example.net"
 GONE = Reply(550, ("5.1.1 no such user",))
