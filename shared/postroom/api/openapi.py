@@ -16,7 +16,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
 from postroom.api.answers import Answer
-from postroom.api.fields import Items, Members, NotOffered, Value
+from postroom.api.converter import Converter, component_name
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import STATUSES
 
@@ -62,34 +62,9 @@ class Problem(Answer):
     message = fields.String(metadata={"description": "What happened, to which thing, and what to do."})
 
 
-class Converter(OpenAPIConverter):
-    """apispec's, which is also told what our kinds of fields are, and what null and absence mean here."""
-
-    def init_attribute_functions(self) -> None:
-        super().init_attribute_functions()  # type: ignore[no-untyped-call]  # apispec's, as the next two
-        self.attribute_functions.append(_shape)
-
-    def schema2jsonschema(self, schema: Any) -> dict[str, Any]:
-        described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
-        kind = schema if isinstance(schema, type) else type(schema)
-        described["description"] = (kind.__doc__ or "").partition("\n\n")[0].replace("\n    ", " ")
-        if not issubclass(kind, Members):  # an answer, which may get more members one day
-            described.pop("additionalProperties", None)
-        return described
-
-    def fields2jsonschema(self, fields: Mapping[str, Any], *, partial: Any = None) -> dict[str, Any]:
-        offered = {name: field for name, field in fields.items() if not isinstance(field, NotOffered)}
-        described: dict[str, Any] = super().fields2jsonschema(offered, partial=partial)  # type: ignore[no-untyped-call]
-        for name, field in offered.items():
-            name = field.data_key or name
-            if isinstance(field.parent, Members) and name not in described.get("required", ()):
-                described["properties"][name] = _or_null(described["properties"][name])
-        return described
-
-
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
     """The OpenAPI document of these operations, but for those that aren't to be documented."""
-    plugin = MarshmallowPlugin(schema_name_resolver=_name)
+    plugin = MarshmallowPlugin(schema_name_resolver=component_name)
     plugin.Converter = Converter
     documented = [each for each in operations if each.documented]
     spec = APISpec(
@@ -183,33 +158,6 @@ def _problems(operation: Operation) -> set[int]:
     return statuses
 
 
-def _shape(field: fields.Field[Any], ret: Mapping[str, Any], **_: Any) -> dict[str, Any]:
-    """What our own kinds of fields and validators say of themselves."""
-    shape: dict[str, Any] = {}
-    if isinstance(field, Value):
-        shape |= field.shape()
-    if isinstance(field, Items):
-        shape["maxItems"] = field.most
-    for validator in field.validators:
-        shape |= getattr(validator, "shape", {})
-    if "pattern" in ret:  # marshmallow matches from the start on; JSON Schema searches, and knows no \Z
-        shape.setdefault("pattern", "^" + ret["pattern"].removeprefix("^").replace(r"\Z", "$"))
-    return shape
-
-
-def _or_null(described: dict[str, Any]) -> dict[str, Any]:
-    """The same, or null, which counts as absent."""
-    if described.get("default") == ():
-        del described["default"]
-    if "$ref" in described:
-        return {"anyOf": [{"$ref": described.pop("$ref")}, {"type": "null"}], **described}
-    if "anyOf" in described:
-        return described | {"anyOf": [*described["anyOf"], {"type": "null"}]}
-    if "enum" in described:
-        described["enum"] = [*described["enum"], None]
-    return described | {"type": [described["type"], "null"]}
-
-
 def _path(path: str) -> str:
     return _CONVERTED.sub(lambda match: f"{{{_argument(path, match)}}}", path)
 
@@ -237,11 +185,6 @@ def _operation_id(operation: Operation) -> str:
 def _tag(operation: Operation) -> str:
     first = operation.path.split("/")[1]
     return _TITLES.get(first, first.replace("-", " ").title())
-
-
-def _name(schema: Any) -> str:
-    kind = schema if isinstance(schema, type) else type(schema)
-    return kind.__name__.removesuffix("Schema")
 
 
 def _version() -> str:
