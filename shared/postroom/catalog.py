@@ -37,8 +37,12 @@ class Catalog:
         """Store the document unless the name is taken. What is stored under it either way."""
         stored = self.directory.create(self.kind, name, document)
         # Also for what was there: whoever stored it may have died here.
-        self.directory.put(self.index, stored["id"], {"name": name})
+        self.enter(name, stored)
         return stored
+
+    def enter(self, name: str, stored: Document) -> None:
+        """Have a document listed that was stored before there was a list."""
+        self.directory.put(self.index, stored["id"], {"name": name})
 
     def get(self, name: str) -> Document | None:
         return self.directory.get(self.kind, name)

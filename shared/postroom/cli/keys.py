@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from postroom.cli.directory import documents, opened
 from postroom.cli.flags import Variables, with_settings
+
+if TYPE_CHECKING:
+    from postroom.account.key import ApiKey
+    from postroom.keys import Keys
+    from postroom.ports import Directory
 
 
 @click.group()
@@ -18,30 +26,71 @@ def keys() -> None:
 
 @keys.command("create")
 @with_settings("data")
-@click.option("--name", default="postroom keys create")
-@click.option("--permission", type=click.Choice(["full_access", "sending_access"]), default="full_access")
+@click.option("--name", default="postroom keys create", help="what the key is for")
+@click.option("--permission", type=click.Choice(["full_access", "sending_access"]), help="full_access unless --domain")
+@click.option("--domain", help="the only sending domain that letters may come from")
+@click.option("--expires", help="until when it is good: a duration such as 90d, or a time in ISO 8601 with its offset")
+@click.option("--allow", multiple=True, help="a network that it may be used from, in CIDR notation; may be repeated")
 @click.option("--json", "as_json", is_flag=True)
-def keys_create(variables: Variables, *, name: str, permission: str, as_json: bool) -> None:
+def keys_create(
+    variables: Variables,
+    *,
+    name: str,
+    permission: str | None,
+    domain: str | None,
+    expires: str | None,
+    allow: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Make an API key. It is shown once, here; only its hash is kept."""
-    from uuid import uuid4
-
-    from postroom.account.key import ApiKey, Permission, new_token, token_hash
+    from postroom.account.key import ApiKey, Permission, check_name, network
     from postroom.clouds.clock import now
+    from postroom.keys import Keys
 
+    if domain is not None and permission == "full_access":
+        raise click.ClickException("a key with full access can't be held to one domain: leave --permission out")
+    try:
+        check_name(name)
+        expires_at = None if expires is None else _moment(expires, now())
+        networks = tuple(network(each) for each in allow)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
     _, directory = opened(variables)
-    key = ApiKey(str(uuid4()), name, Permission(permission), now())
-    token = new_token(os.urandom(32))
-    directory.put("api_key", token_hash(token), key.record())
-    shown = {"id": key.id, "name": name, "permission": permission, "token": token}
+    asked = ApiKey(
+        "",
+        name,
+        Permission(permission or ("sending_access" if domain else "full_access")),
+        now(),
+        domain_id=None if domain is None else _id_of(directory, domain),
+        expires_at=expires_at,
+        networks=networks,
+    )
+    key, token = Keys(directory).make(asked, os.urandom)
+    shown = {"id": key.id, "name": name, "permission": str(key.permission), "token": token}
     click.echo(json.dumps(shown) if as_json else f"{token}\n(key {key.id}; it can't be shown again)")
 
 
 @keys.command("list")
 @with_settings("data")
 def keys_list(variables: Variables) -> None:
-    """List the API keys, without their tokens."""
-    for _, document in sorted(documents(variables, "api_key"), key=lambda item: str(item[1]["created_at"])):
-        click.echo(f"{document['id']}  {document['permission']:<15} {document['created_at']}  {document['name']}")
+    """List the API keys, oldest first, without their tokens."""
+    from postroom.clouds.clock import now
+    from postroom.keys import Keys
+
+    _, directory = opened(variables)
+    domains = {document["id"]: name for name, document in documents(variables, "domain")}
+    for key in sorted(_every(Keys(directory)), key=lambda each: each.created_at):
+        restrictions = [
+            f"from {domains.get(key.domain_id, 'a domain that is gone')} only" if key.domain_id else "",
+            f"used from {', '.join(map(str, key.networks))} only" if key.networks else "",
+            f"{'expired' if key.has_expired(now()) else 'expires'} {_shown(key.expires_at)}" if key.expires_at else "",
+        ]
+        told = "; ".join(filter(None, restrictions))
+        used = f"last used {_shown(key.last_used_at)}" if key.last_used_at else "never used"
+        click.echo(
+            f"{key.id}  {key.permission:<15} {_shown(key.created_at)}  {used:<30}  {key.name}"
+            + (f"  ({told})" if told else "")
+        )
 
 
 @keys.command("revoke")
@@ -49,10 +98,52 @@ def keys_list(variables: Variables) -> None:
 @click.argument("key_id")
 def keys_revoke(variables: Variables, *, key_id: str) -> None:
     """Revoke an API key by its id. Running functions notice within POSTROOM_CACHE."""
+    from postroom.keys import Keys
+
     _, directory = opened(variables)
-    for hashed, document in documents(variables, "api_key"):
-        if document["id"] == key_id:
-            directory.delete("api_key", hashed)
-            click.echo(f"revoked {key_id}")
+    if not Keys(directory).revoke(key_id):
+        raise click.ClickException(f"there is no API key with the id {key_id}")
+    click.echo(f"revoked {key_id}")
+
+
+def _every(keys: Keys) -> Iterator[ApiKey]:
+    from postroom.ports import Cursor
+
+    cursor = Cursor(limit=100)
+    while True:
+        page = keys.page(cursor)
+        yield from page.items
+        if not page.has_more:
             return
-    raise click.ClickException(f"there is no API key with the id {key_id}")
+        cursor = Cursor(after=page.items[-1].id, limit=100)
+
+
+def _id_of(directory: Directory, domain: str) -> str:
+    from postroom.message.address import Mailbox
+
+    try:
+        name = Mailbox.parse(f"postmaster@{domain}").domain
+    except ValueError as error:
+        raise click.ClickException(f"{domain!r} can't be a sending domain: {error}") from error
+    document = directory.get("domain", name)
+    if document is None:
+        raise click.ClickException(f"{name} is not a sending domain here; `postroom domains list` names them")
+    id_: str = document["id"]
+    return id_
+
+
+def _moment(text: str, now: datetime) -> datetime:
+    """The moment that is so far from now, or that is written out. Raises ValueError."""
+    from postroom.smtp.spelling import positive
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return now + positive(text)
+    if moment.tzinfo is None or moment <= now:
+        raise ValueError(f"{text} is not a time to come with its offset from UTC, such as 2030-01-31T09:30:00Z")
+    return moment.astimezone(UTC)
+
+
+def _shown(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
