@@ -31,6 +31,8 @@ def test_everything_set_is_read() -> None:
             "POSTROOM_RETRY_SCHEDULE": "500ms,2h",
             "POSTROOM_ROUTES": '[[route]]\nvia = "smtps://relay.example.org"',
             "POSTROOM_BLOCKLISTS": "List.example, other.example",
+            "POSTROOM_RATE_LIMIT": "5",
+            "POSTROOM_PROXIES": " 2 ",
             "POSTROOM_CACHE": "  ",
         }
     )
@@ -44,6 +46,7 @@ def test_everything_set_is_read() -> None:
     assert relay is not None
     assert (relay.port, relay.implicit_tls) == (465, True)
     assert settings.blocklists == ("list.example", "other.example")
+    assert (settings.rate_limit, settings.proxies) == (5, 2)
     assert settings.cache == timedelta(seconds=30)
 
 
@@ -63,6 +66,8 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_ON_UNKNOWN": "guess",
         "POSTROOM_TEST_DOMAIN": "*.example.net",
         "POSTROOM_ONLY_TO": "qa@example.com, nobody",
+        "POSTROOM_RATE_LIMIT": "-1",
+        "POSTROOM_PROXIES": "some",
         "POSTROOM_CA_FILE": "/nowhere.pem",
         "POSTROOM_PUBLIC_URL": "foo",
         "POSTROOM_BOOTSTRAP_KEY": "short",

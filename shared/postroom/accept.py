@@ -43,6 +43,10 @@ class Untimely(ValueError):
         self.flaws = flaws
 
 
+class OtherDomain(UnverifiedSender):
+    """The From domain isn't the one that the key is held to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRequest:
     """One letter to accept, its syntax checked."""
@@ -60,6 +64,7 @@ class SubmitRequest:
     route: str | None = None
     tls: str | None = None
     requiretls: bool = False
+    domain_id: str | None = None  # the only domain that the caller may send from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +89,10 @@ class Accept:
         """The stored submission, its tasks put. The repeat of a request under its key gets the first one's.
 
         What is stored is accepted: where the queue can't take its tasks, the sweep puts them later. Raises
-        `UnverifiedSender`, `NoRoute`, `Untimely`, `IdempotencyConflict`, or `Unavailable` with nothing promised.
+        `UnverifiedSender` (`OtherDomain`), `NoRoute`, `Untimely`, `IdempotencyConflict`, or `Unavailable` with nothing
+        promised.
         """
-        self._check_sender(request.letter.sender.domain)
+        self._check_sender(request.letter.sender.domain, request.domain_id)
         now = self.clock()
         if request.idempotency_key is None:
             if request.untimely is not None:
@@ -104,7 +110,7 @@ class Accept:
         if request.untimely is not None:
             return request.untimely
         try:
-            self._check_sender(request.letter.sender.domain)
+            self._check_sender(request.letter.sender.domain, request.domain_id)
             everyone = (*request.letter.to, *request.letter.cc, *request.bcc)
             self.routes.group((mailbox.domain for mailbox in everyone), request.route)
         except (UnverifiedSender, NoRoute) as error:
@@ -158,10 +164,14 @@ class Accept:
             # since nobody could be sure that it isn't sent.
             self.troubled(error)
 
-    def _check_sender(self, domain: str) -> None:
-        if self.any_sender:
+    def _check_sender(self, domain: str, only: str | None) -> None:
+        if self.any_sender and only is None:
             return
         document = self.directory.get("domain", domain)
+        if only is not None and (document is None or document["id"] != only):
+            raise OtherDomain(f"This API key sends from one domain only, and {domain} isn't that one.")
+        if self.any_sender:
+            return
         if document is None or not SendingDomain.from_record(document).verified:
             raise UnverifiedSender(f"The {domain} domain is not verified. Add and verify it before you send from it.")
 

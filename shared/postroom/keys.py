@@ -78,3 +78,25 @@ class Keys:
                 self._catalog.enter(hashed, document)
             after = page[-1][0]
         self.directory.put("deployment", "api_keys_listed", {})
+
+
+class Uses:
+    """Notes when keys are used, for one process: of each key once an hour at most, whatever comes of it."""
+
+    def __init__(self, keys: Keys, clock: Callable[[], datetime], troubled: Callable[[Unavailable], None]) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._troubled = troubled
+        self._noted: dict[str, datetime] = {}  # holds no more than there are keys: only those that were let in
+
+    def note(self, hashed: str, document: Mapping[str, Any]) -> None:
+        """The key was let in just now. Never raises `Unavailable`: that is no reason to turn anybody away."""
+        now = self._clock()
+        noted = self._noted.get(hashed)
+        if noted is not None and now - noted < USED_EVERY:
+            return
+        self._noted[hashed] = now
+        try:
+            self._keys.used(hashed, document, now)
+        except Unavailable as error:
+            self._troubled(error)

@@ -169,6 +169,25 @@ class Directory(Protocol):
         """Keys greater than `after` in their order, with their documents."""
 
 
+CLOCKS_DIFFER = 5
+"""Stretches that a counter may be ahead of somebody's clock."""
+
+
+class Counters(Protocol):
+    """Counts by name, over all processes of a deployment, within stretches of time that are numbered.
+
+    A name is in one stretch at a time, the newest that anybody has named: whose clock is behind counts with the
+    others. From one that is more than `CLOCKS_DIFFER` further on than his own a caller begins anew, since only a clock
+    that is wrong can have named it.
+    """
+
+    def add(self, name: str, stretch: int, number: int) -> int:
+        """Add to what was counted under the name within this stretch; the sum with it.
+
+        What is repeated for want of an answer may count twice, and a failure of the power may take it back.
+        """
+
+
 # Schedule
 
 

@@ -24,6 +24,7 @@ from postroom.setting import (
     Setting,
     address,
     certificates,
+    count,
     domain,
     durations,
     host_names,
@@ -240,6 +241,17 @@ class Settings:
     bootstrap_key: str | None = _setting(
         "POSTROOM_BOOTSTRAP_KEY", None, "none", "an API key that exists from the start", key, secret=True
     )
+    rate_limit: int = _setting(
+        "POSTROOM_RATE_LIMIT", 0, "0", "requests per second and key, over all processes; 0 is no limit", count
+    )
+    proxies: int = _setting(
+        "POSTROOM_PROXIES",
+        0,
+        "0; on gcp 1",
+        "proxies in front of the API that add their caller's address to X-Forwarded-For; with 0 the client's is the "
+        "connection's own, on AWS the one that the gateway tells",
+        count,
+    )
     bucket: str | None = _setting(
         "POSTROOM_BUCKET", None, "none; needed in a cloud", "bucket of Cloud Storage or S3 for large letters", some
     )
@@ -355,7 +367,7 @@ class Settings:
 
 _CLOUDS = {"sweep_after": timedelta(minutes=10)}
 _DEFAULTS_IN: Mapping[str, Mapping[str, Any]] = {
-    "gcp": _CLOUDS,
+    "gcp": {**_CLOUDS, "proxies": 1},  # Cloud Run's own front end
     "aws": {**_CLOUDS, "function_timeout": timedelta(seconds=840), "lease": timedelta(seconds=870)},
 }
 _LONGEST_IN = {"gcp": timedelta(minutes=30), "aws": timedelta(minutes=15)}  # Cloud Tasks' deadline, Lambda's limit

@@ -29,8 +29,9 @@ from postroom.delivery.routing import Routes
 from postroom.destination import Destinations
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
-from postroom.ports import Directory, Holders, Schedule, Submissions, Wire
+from postroom.ports import Counters, Directory, Holders, Schedule, Submissions, Wire
 from postroom.preflight import Preflight
+from postroom.rates import Rates
 from postroom.remembered import Remembered
 from postroom.settings import Settings
 from postroom.sparing import Sparing
@@ -340,7 +341,35 @@ def submit_app(settings: Settings) -> Flask:
         clock=now,
         healthy=lambda: home_answers(submissions),
         preflight=lambda domain: preflight()(domain),
+        proxies=settings.proxies,
+        rates=limiting(settings),
     )
+
+
+def limiting(settings: Settings) -> Rates | None:
+    """The rate limit of the API's keys, if there is to be one."""
+    if settings.rate_limit == 0:
+        return None
+    return Rates(counting(settings), settings.rate_limit, now, lambda error: complain(error, "WARNING"))
+
+
+def counting(settings: Settings) -> Counters:
+    """What counts over all processes."""
+    match settings.cloud:
+        case "gcp":
+            from postroom.clouds.gcp.clients import Clients
+            from postroom.clouds.gcp.counters import FirestoreCounters
+
+            return FirestoreCounters(Clients(settings.project or "", settings.database))
+        case "aws":
+            from postroom.clouds.aws.counters import DynamoCounters
+
+            return DynamoCounters(_aws_clients(), settings.table or "")
+        case _:
+            from postroom.clouds.local.counters import LocalCounters
+            from postroom.clouds.local.database import Database
+
+            return LocalCounters(Database(settings.data))
 
 
 def home_answers(submissions: Submissions) -> None:

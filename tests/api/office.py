@@ -18,11 +18,13 @@ from postroom.account.domain import SendingDomain
 from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.api.app import create_app
 from postroom.batch import AcceptBatch
+from postroom.catalog import newest_first
 from postroom.change import Change
 from postroom.claims import Claims
 from postroom.delivery.routing import Relay, Route, Routes
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
+from postroom.rates import Rates
 from postroom.suppressions import Suppressions
 from tests.api.fakes import Drawer, Memory, Tasks
 
@@ -48,10 +50,13 @@ class Office:
     now: datetime = NOON
     checks: Sequence[Check] = ()
     looked_at: list[str | None] = field(default_factory=list)
+    rates: Rates | None = None
+    proxies: int = 0
 
     def __post_init__(self) -> None:
         for token, permission in ((FULL, Permission.FULL_ACCESS), (SENDING, Permission.SENDING_ACCESS)):
-            key = ApiKey(id=f"id of {token}", name=token, permission=permission, created_at=NOON)
+            id_ = newest_first(NOON - timedelta(days=1), token.encode().ljust)
+            key = ApiKey(id=id_, name=token, permission=permission, created_at=NOON)
             self.directory.put("api_key", token_hash(token), key.record())
         for name, verified in (("shop.example", True), ("new.example", False)):
             self.directory.put("domain", name, SendingDomain(name, name, verified, NOON).record())
@@ -87,6 +92,8 @@ class Office:
             clock=lambda: self.now,
             healthy=self._healthy,
             preflight=self._preflight,
+            rates=self.rates,
+            proxies=self.proxies,
         )
         self.client: FlaskClient = self.app.test_client()
 

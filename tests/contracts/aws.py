@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from postroom.clouds.aws.counters import DynamoCounters
 from postroom.clouds.aws.directory import DynamoDirectory
 from postroom.clouds.aws.invocation import task_handler
 from postroom.clouds.aws.schedule import SqsSchedule
@@ -34,6 +35,7 @@ def aws(_: Path) -> Iterator[Home]:
                 DynamoDirectory(deployment.clients, deployment.name),
                 schedule(deployment),
                 function,
+                DynamoCounters(deployment.clients, deployment.name),
                 tick=1.0,  # SQS counts whole seconds
             )
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from postroom.clouds.gcp.clients import Clients
+from postroom.clouds.gcp.counters import FirestoreCounters
 from postroom.clouds.gcp.directory import FirestoreDirectory
 from postroom.clouds.gcp.schedule import CloudTasksSchedule
 from postroom.clouds.gcp.submissions import FirestoreSubmissions
@@ -29,7 +30,8 @@ def gcp(folder: Path) -> Iterator[Home]:
         clients = Clients(clients.project, tasks_endpoint=tasks.endpoint)
         clients.tasks()  # it is a second's import, and tests of the schedule count seconds
         submissions = FirestoreSubmissions(clients, BUCKET)
-        yield Home(submissions, FirestoreDirectory(clients), schedule_in(tasks, clients), function)
+        counters = FirestoreCounters(clients)
+        yield Home(submissions, FirestoreDirectory(clients), schedule_in(tasks, clients), function, counters)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 from postroom.claims import Claims
+from postroom.clouds.local.counters import LocalCounters
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.holders import LocalHolders
@@ -16,7 +17,7 @@ from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.task import DeliveryTask
-from postroom.ports import Directory, Holders, Schedule, Submissions
+from postroom.ports import Counters, Directory, Holders, Schedule, Submissions
 from tests.contracts.function import Function
 
 
@@ -28,6 +29,7 @@ class Home:
     directory: Directory
     schedule: Schedule
     function: Function
+    counters: Counters
     holders: Holders | None = None
     tick: float = 0.2  # seconds that its schedule can tell apart
 
@@ -46,7 +48,14 @@ def local(folder: Path) -> Iterator[Home]:
     database.prepare()
     holders = LocalHolders(folder / "locks")
     with Function() as function, dispatching(Dispatcher(database, {"": function.url}, backoff=Backoff(0.02))):
-        yield Home(LocalSubmissions(database), LocalDirectory(database), LocalSchedule(database), function, holders)
+        yield Home(
+            LocalSubmissions(database),
+            LocalDirectory(database),
+            LocalSchedule(database),
+            function,
+            LocalCounters(database),
+            holders,
+        )
     holders.close()
     database.close()
 

@@ -88,6 +88,11 @@ def check_name(name: str) -> None:
         raise ValueError("a name is one line of printable characters")
 
 
+def check_network(text: str) -> None:
+    """Raises ValueError where it is no network."""
+    network(text)
+
+
 def new_token(randomness: bytes) -> str:
     """A token from 32 octets of randomness."""
     if len(randomness) != 32:

@@ -12,12 +12,14 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from postroom.accept import SubmitRequest
+from postroom.api import limits
 from postroom.api.answers import Health
 from postroom.api.auth import Guard
 from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.changes import Changes
 from postroom.api.emails import Emails
+from postroom.api.keys import ApiKeys
 from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
@@ -25,11 +27,14 @@ from postroom.api.reference import SLASHED, Reference
 from postroom.api.sending import Sending
 from postroom.api.suppressions import SuppressionList
 from postroom.batch import BatchRequest, Outcome
+from postroom.catalog import Catalog
 from postroom.change import Change
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
+from postroom.keys import Keys, Uses
 from postroom.ports import Directory, Submissions, Unavailable
 from postroom.preflight.check import Check
+from postroom.rates import Rates
 from postroom.suppressions import Suppressions
 
 if TYPE_CHECKING:
@@ -54,11 +59,14 @@ def create_app(
     clock: Callable[[], datetime],
     healthy: Callable[[], None],
     preflight: Callable[[str | None], Sequence[Check]],
+    proxies: int = 0,
+    rates: Rates | None = None,
 ) -> Flask:
-    """The application. `healthy` raises `Unavailable` where a home is out of reach."""
+    """The application. `healthy` raises `Unavailable` where a home is out of reach; `proxies` of ours are before it."""
     app = Flask("postroom", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
-    guard = Guard(directory, bootstrap_key)
+    uses = Uses(Keys(directory), clock, lambda error: complain(error, "WARNING"))
+    guard = Guard(directory, bootstrap_key, clock, uses, proxies, rates)
 
     def healthz() -> Response:
         healthy()
@@ -69,6 +77,7 @@ def create_app(
         *Batches(accept_batch, clock).operations(),
         *Emails(submissions).operations(),
         *Changes(submissions, change, clock).operations(),
+        *ApiKeys(Keys(directory), Catalog(directory, "domain"), clock).operations(),
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),
         Operation(
@@ -86,6 +95,7 @@ def create_app(
     for each in operations:
         app.add_url_rule(each.path, f"{each.method} {each.path}", guard.guarded(each), methods=[each.method])
     app.after_request(_options)
+    app.after_request(limits.tell)
     app.register_error_handler(Exception, _refuse)
     app.wsgi_app = Front(app.wsgi_app)  # type: ignore[method-assign]  # Flask's documented place for middleware
     return app

@@ -7,15 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Any
 
-from flask import Response, request
+from flask import Response, g, request
 
 from postroom.account.key import ApiKey, Permission, same_token, token_hash
+from postroom.api import limits
+from postroom.api.caller import address_of
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem
+from postroom.keys import KIND, Uses
 from postroom.ports import Directory
+from postroom.rates import Rates
+
+BOOTSTRAP = ApiKey(
+    "00000000-0000-0000-0000-000000000000", "bootstrap", Permission.FULL_ACCESS, datetime(1970, 1, 1, tzinfo=UTC)
+)
+"""What POSTROOM_BOOTSTRAP_KEY stands for: it is stored nowhere, so it is in no list and nobody revokes it."""
+
+
+def asking() -> ApiKey:
+    """The key that the request at hand was let in with."""
+    key: ApiKey = g.postroom_key
+    return key
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,10 @@ class Guard:
 
     directory: Directory
     bootstrap_key: str | None  # exists from the start, with full access
+    clock: Callable[[], datetime]
+    uses: Uses
+    proxies: int = 0  # ours, in front of us
+    rates: Rates | None = None  # None: there is no limit
 
     def guarded(self, operation: Operation) -> Callable[..., Response]:
         """The operation's view, for keys that may ask for it."""
@@ -33,20 +53,29 @@ class Guard:
 
         @wraps(operation.view)
         def guarded(*args: Any, **kwargs: Any) -> Response:
-            if self._permission(_token(request.headers.get("Authorization", ""))) not in enough:
+            g.postroom_key = key = self._key(_token(request.headers.get("Authorization", "")))
+            if self.rates is not None:
+                limits.count(self.rates, key.id)
+            if key.permission not in enough:
                 message = "This API key may send and nothing else. Use a key with full access here."
                 raise Problem("restricted_api_key", message)
             return operation.view(*args, **kwargs)
 
         return guarded
 
-    def _permission(self, token: str) -> Permission:
+    def _key(self, token: str) -> ApiKey:
         if self.bootstrap_key and same_token(token, self.bootstrap_key):
-            return Permission.FULL_ACCESS
-        document = self.directory.get("api_key", token_hash(token))
-        if document is None:
+            return BOOTSTRAP
+        hashed = token_hash(token)
+        document = self.directory.get(KIND, hashed)
+        key = None if document is None else ApiKey.from_record(document)
+        if document is None or key is None or key.has_expired(self.clock()):
             raise Problem("invalid_api_key", "API key is invalid")  # clients compare this text
-        return ApiKey.from_record(document).permission
+        if not key.may_come_from(seen := address_of(request.environ, self.proxies)):
+            message = f"This API key may not be used from {seen or 'an address that nobody vouches for'}."
+            raise Problem("invalid_access", message)
+        self.uses.note(hashed, document)
+        return key
 
 
 def _token(authorization: str) -> str:

@@ -20,9 +20,11 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
     "missing_api_key": (401,),
     "restricted_api_key": (401,),
     "invalid_api_key": (403,),
+    "invalid_access": (403,),
     "not_found": (404,),
     "method_not_allowed": (405,),
     "invalid_idempotent_request": (409,),
+    "rate_limit_exceeded": (429,),
     "application_error": (500, 503),
 }
 

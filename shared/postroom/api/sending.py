@@ -13,6 +13,7 @@ from marshmallow import ValidationError
 
 from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
 from postroom.api.answers import SentEmail
+from postroom.api.auth import asking
 from postroom.api.body import answer, digest, read_object
 from postroom.api.headers import LONGEST_KEY, SubmissionHeaders
 from postroom.api.operation import Access, Operation
@@ -97,9 +98,9 @@ def checked(document: Any, now: datetime, *, keyed: bool) -> dict[str, Any]:
     return email | {"untimely": late}
 
 
-def no_route(error: NoRoute, asked: SubmitRequest) -> dict[str, list[str]]:
+def no_route(error: NoRoute, asked: SubmitRequest) -> dict[str, Any]:
     """The flaw as a schema would name it."""
-    return {"delivery.route" if asked.route else "to": [str(error)]}
+    return {"delivery": {"route": [str(error)]}} if asked.route else {"to": [str(error)]}
 
 
 def spelled(document: dict[str, Any], attachments: Sequence[Attachment]) -> dict[str, Any]:
@@ -143,4 +144,5 @@ def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = No
         route=delivery.get("route"),
         tls=delivery.get("tls"),
         requiretls=delivery.get("requiretls", False),
+        domain_id=asking().domain_id,
     )

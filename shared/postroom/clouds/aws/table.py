@@ -126,6 +126,29 @@ class Table:
                 _pause(pause)
         raise Unavailable(f"{self._home} could not be written: other writes kept getting in the way")
 
+    def count(self, key: Item, change: str, condition: str, values: Mapping[str, int]) -> int | None:
+        """The attribute `counted` as the change has left it, or None where the condition didn't hold.
+
+        `values` are numbers by their names. A call that the SDK repeats, its answer being lost, may count twice.
+        """
+        from botocore.exceptions import ClientError
+
+        with reaching(self._home):
+            try:
+                answer = self._clients.dynamodb().update_item(
+                    TableName=self._name,
+                    Key=key,
+                    UpdateExpression=change,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues={name: {"N": str(value)} for name, value in values.items()},
+                    ReturnValues="ALL_NEW",
+                )
+            except ClientError as error:
+                if code_of(error) == "ConditionalCheckFailedException":
+                    return None
+                raise
+        return int(answer["Attributes"]["counted"]["N"])
+
     def delete(self, key: Item) -> bool:
         """Whether it was there."""
         with reaching(self._home):

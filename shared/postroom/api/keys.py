@@ -1,0 +1,220 @@
+"""API keys: `/api-keys`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from flask import Response, request
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from postroom.account.key import MOST_NETWORKS, ApiKey, Permission, check_name, check_network, network
+from postroom.api.body import answer, read_object
+from postroom.api.fields import Items, Members, Text, Timestamp, accepted_by
+from postroom.api.operation import Access, Operation
+from postroom.api.pages import PageSchema, as_id, page_of
+from postroom.api.problems import invalid, not_found
+from postroom.api.representation import moment
+from postroom.catalog import Catalog
+from postroom.keys import Keys
+
+
+class KeySchema(Members):
+    """A key to make."""
+
+    name = Text(required=True, validate=accepted_by(check_name), metadata={"description": "What it is for."})
+    permission = Text(
+        load_default=str(Permission.FULL_ACCESS),
+        validate=validate.OneOf([str(each) for each in Permission], error="expected one of {choices}"),
+        metadata={"description": "Whether it may do everything, or send and nothing else."},
+    )
+    domain_id = Text(metadata={"description": "The only sending domain that letters may come from, by its id."})
+    expires_at = Timestamp(metadata={"description": "From this moment on it is no longer good."})
+    allowed_addresses = Items(
+        Text(validate=accepted_by(check_network), error_messages={"null": "expected a string, not null"}),
+        load_default=(),
+        most=MOST_NETWORKS,
+        validate=validate.Length(min=1, error="nobody could use it: name a network, or leave it out"),
+        metadata={"description": "Networks that it may be used from, in CIDR notation."},
+    )
+
+    @validates_schema(skip_on_field_errors=False)
+    def _held_to_a_domain(self, data: dict[str, Any], **_: Any) -> None:
+        if "domain_id" in data and data.get("permission") == Permission.FULL_ACCESS:
+            flaw = "a key with full access can't be held to one domain; ask for the permission sending_access"
+            raise ValidationError(flaw, "domain_id")
+
+
+class NewNameSchema(Members):
+    """What may be changed of a key."""
+
+    name = Text(required=True, validate=accepted_by(check_name), metadata={"description": "What it is for."})
+
+
+class MadeKeySchema(Members):
+    """A key that was made, with its token."""
+
+    id = fields.UUID(required=True)
+    token = fields.String(required=True, metadata={"description": "What clients show. It can't be read again."})
+
+
+class ShownKeySchema(Members):
+    """A key as it is listed."""
+
+    id = fields.UUID(required=True)
+    name = fields.String(required=True)
+    created_at = fields.DateTime(required=True)
+    last_used_at = fields.DateTime(
+        required=True, allow_none=True, metadata={"description": "To the hour; null where it was never used."}
+    )
+    permission = fields.String(required=True, validate=validate.OneOf([str(each) for each in Permission]))
+    domain_id = fields.UUID(required=True, allow_none=True)
+    expires_at = fields.DateTime(required=True, allow_none=True)
+    allowed_addresses = fields.List(
+        fields.String(), required=True, metadata={"description": "Empty where it may be used from everywhere."}
+    )
+
+
+class KeyListSchema(Members):
+    """A page of keys."""
+
+    object = fields.String(required=True, validate=validate.Equal("list"))
+    has_more = fields.Boolean(required=True)
+    data = fields.List(fields.Nested(ShownKeySchema), required=True)
+
+
+class ChangedKeySchema(Members):
+    """Which key was changed."""
+
+    object = fields.String(required=True, validate=validate.Equal("api_key"))
+    id = fields.UUID(required=True)
+
+
+class RevokedKeySchema(ChangedKeySchema):
+    """Which key was revoked."""
+
+    deleted = fields.Boolean(required=True, validate=validate.Equal(True))
+
+
+_SCHEMA = KeySchema()
+_NEW_NAME = NewNameSchema()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeys:
+    """The views of the resource.
+
+    A key may revoke itself, and the last one with full access may be revoked: nothing stands in the way of revoking
+    a key that has leaked, and `postroom keys create` makes another.
+    """
+
+    keys: Keys
+    domains: Catalog
+    clock: Callable[[], datetime]
+
+    def operations(self) -> Iterator[Operation]:
+        yield Operation(
+            method="POST",
+            path="/api-keys",
+            view=self.create,
+            access=Access.FULL,
+            summary="Make a key.",
+            takes=_SCHEMA,
+            answers=MadeKeySchema(),
+            status=201,
+        )
+        yield Operation(
+            method="GET",
+            path="/api-keys",
+            view=self.list,
+            access=Access.FULL,
+            summary="List keys, newest first.",
+            asks=PageSchema(),
+            answers=KeyListSchema(),
+        )
+        yield Operation(
+            method="PATCH",
+            path="/api-keys/<uuid:id_>",
+            view=self.rename,
+            access=Access.FULL,
+            summary="Give a key another name.",
+            takes=_NEW_NAME,
+            answers=ChangedKeySchema(),
+        )
+        yield Operation(
+            method="DELETE",
+            path="/api-keys/<uuid:id_>",
+            view=self.revoke,
+            access=Access.FULL,
+            summary="Revoke a key.",
+            answers=RevokedKeySchema(),
+        )
+
+    def create(self) -> Response:
+        """POST /api-keys"""
+        asked, now = self._checked(read_object(request)), self.clock()
+        key = ApiKey(
+            "",
+            asked["name"],
+            Permission(asked["permission"]),
+            now,
+            asked.get("domain_id"),
+            asked.get("expires_at"),
+            tuple(network(each) for each in asked["allowed_addresses"]),
+        )
+        made, token = self.keys.make(key, os.urandom)
+        return answer({"id": made.id, "token": token}, 201)
+
+    def list(self) -> Response:
+        """GET /api-keys"""
+        return answer(page_of(request, self.keys.page, shown))
+
+    def rename(self, id_: UUID) -> Response:
+        """PATCH /api-keys/{id}"""
+        try:
+            name = _NEW_NAME.load(read_object(request))["name"]
+        except ValidationError as error:
+            raise invalid(error.messages_dict) from None
+        if self.keys.rename(str(id_), name) is None:
+            raise not_found("API key with this id")
+        return answer({"object": "api_key", "id": str(id_)})
+
+    def revoke(self, id_: UUID) -> Response:
+        """DELETE /api-keys/{id}"""
+        if not self.keys.revoke(str(id_)):
+            raise not_found("API key with this id")
+        return answer({"object": "api_key", "id": str(id_), "deleted": True})
+
+    def _checked(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The document as the schema reads it; raises `Problem` with everything that is wrong with it."""
+        errors: dict[Any, Any] = {}
+        try:
+            asked = _SCHEMA.load(document)
+        except ValidationError as error:
+            asked, errors = error.valid_data, dict(error.messages_dict)
+        if "domain_id" in asked and "domain_id" not in errors:
+            asked["domain_id"] = as_id(asked["domain_id"])
+            if asked["domain_id"] is None or self.domains.by_id(asked["domain_id"]) is None:
+                errors["domain_id"] = ["there is no domain with this id"]
+        if "expires_at" in asked and asked["expires_at"] <= self.clock():
+            errors["expires_at"] = ["it has passed, so the key would never be good"]
+        if errors:
+            raise invalid(errors)
+        return cast(dict[str, Any], asked)
+
+
+def shown(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "created_at": moment(key.created_at),
+        "last_used_at": moment(key.last_used_at),
+        "permission": str(key.permission),
+        "domain_id": key.domain_id,
+        "expires_at": moment(key.expires_at),
+        "allowed_addresses": [str(each) for each in key.networks],
+    }
