@@ -13,6 +13,8 @@ from tests.journeys.office import Office
 from tests.journeys.trouble import GONE_TOO, TROUBLES, says
 from tests.journeys.ways import LOGIN, ZONE, ways
 
+MANY = 1000  # requests a second that each key may make in the house of most stories
+
 
 @pytest.fixture(scope="package")
 def destination() -> Iterator[Destination]:
@@ -74,6 +76,7 @@ def office(
             POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
             POSTROOM_VERIFIED_SENDERS="required",
             POSTROOM_TEST_DOMAIN="postroom.test",
+            POSTROOM_RATE_LIMIT=str(MANY),
         )
         house.run("domains", "add", "example.org")
         house.start()
