@@ -89,6 +89,10 @@ class Uses:
         self._troubled = troubled
         self._noted: dict[str, datetime] = {}  # holds no more than there are keys: only those that were let in
 
+    def known(self, hashed: str) -> bool:
+        """Whether this process has let the key in before."""
+        return hashed in self._noted
+
     def note(self, hashed: str, document: Mapping[str, Any]) -> None:
         """The key was let in just now. Never raises `Unavailable`: that is no reason to turn anybody away."""
         now = self._clock()

@@ -19,11 +19,13 @@ class Remembered:
         self._seconds = seconds
         self._monotonic = monotonic
         self._known: dict[tuple[str, str], tuple[float, Mapping[str, Any] | None]] = {}
+        # What isn't there is remembered apart: keys that somebody makes up don't drive out those that are in use.
+        self._absent: dict[tuple[str, str], tuple[float, Mapping[str, Any] | None]] = {}
         self._lock = Lock()
 
     def get(self, kind: str, key: str) -> Mapping[str, Any] | None:
         now = self._monotonic()
-        known = self._known.get((kind, key))
+        known = self._recalled(kind, key)
         if known is not None and now < known[0]:
             return known[1]
         return self.look(kind, key)
@@ -46,7 +48,7 @@ class Remembered:
 
     def get_many(self, kind: str, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
         now = self._monotonic()
-        known = {key: self._known.get((kind, key)) for key in keys}
+        known = {key: self._recalled(kind, key) for key in keys}
         asked = [key for key, each in known.items() if each is None or now >= each[0]]
         found = dict(self._directory.get_many(kind, asked)) if asked else {}
         for key in asked:
@@ -61,6 +63,7 @@ class Remembered:
         else:
             with self._lock:
                 self._known.pop((kind, key), None)  # what was remembered isn't so any more
+                self._absent.pop((kind, key), None)
         return done
 
     def delete(self, kind: str, key: str) -> bool:
@@ -72,7 +75,13 @@ class Remembered:
         return self._directory.list(kind, after, limit)
 
     def _remember(self, kind: str, key: str, now: float, document: Mapping[str, Any] | None) -> None:
+        known, other = (self._known, self._absent) if document is not None else (self._absent, self._known)
         with self._lock:
-            if len(self._known) >= MOST:
-                self._known.clear()
-            self._known[kind, key] = (now + self._seconds, document)
+            if len(known) >= MOST:
+                known.clear()
+            known[kind, key] = (now + self._seconds, document)
+            other.pop((kind, key), None)
+
+    def _recalled(self, kind: str, key: str) -> tuple[float, Mapping[str, Any] | None] | None:
+        """What is remembered, and until when."""
+        return self._known.get((kind, key)) or self._absent.get((kind, key))

@@ -112,8 +112,10 @@ class Drawer:
 
     documents: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     down: Unavailable | None = None
+    looked: int = 0  # how often
 
     def get(self, kind: str, key: str) -> Mapping[str, Any] | None:
+        self.looked += 1
         if self.down:
             raise self.down
         return self.documents.get((kind, key))

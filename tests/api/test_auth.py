@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from werkzeug.test import TestResponse
 
 from postroom.account.key import token_hash
+from postroom.api.guesses import MOST
 from tests.api.office import BOOTSTRAP, FULL, SENDING, Office, letter, problem
 
 ANY_ID = "00000000-0000-4000-8000-000000000000"
@@ -67,3 +70,34 @@ def test_head_wants_a_key_too(office: Office, method: str, path: str) -> None:
 def test_what_is_no_secret_wants_no_key(office: Office, method: str, path: str) -> None:
     answered: Any = office.client.open(path, method=method)
     assert answered.status_code in (200, 404)
+
+
+def guess(office: Office, number: int, address: str = "192.0.2.1", token: str | None = None) -> TestResponse:
+    headers = {"Authorization": f"Bearer {token or f'pr_guess_{number}'}"}
+    return office.client.get("/emails", headers=headers, environ_overrides={"REMOTE_ADDR": address})
+
+
+def test_whoever_guesses_keys_is_asked_to_wait_and_keys_in_use_go_on_working(office: Office) -> None:
+    assert guess(office, 0, token=FULL).status_code == 200
+    assert {guess(office, number).status_code for number in range(MOST)} == {403}
+    looked = office.directory.looked
+    refused = guess(office, MOST)
+    assert problem(refused)[:2] == (429, "rate_limit_exceeded")
+    assert refused.headers["Retry-After"] == "60"
+    assert office.directory.looked == looked
+    assert guess(office, 0, token=FULL).status_code == 200
+    assert guess(office, 0, token=BOOTSTRAP).status_code == 200
+    assert guess(office, MOST, "192.0.2.2").status_code == 403
+    office.now += timedelta(minutes=1)
+    assert guess(office, MOST).status_code == 403
+
+
+def test_all_of_an_ipv6_network_guesses_together(office: Office) -> None:
+    for number in range(MOST):
+        guess(office, number, f"2001:db8::{number:x}")
+    assert guess(office, MOST, "2001:db8::ffff:ffff").status_code == 429
+    assert guess(office, MOST, "2001:db8:0:1::1").status_code == 403
+
+
+def test_the_same_wrong_key_over_and_over_is_no_guess(office: Office) -> None:
+    assert {guess(office, 1).status_code for _ in range(2 * MOST)} == {403}

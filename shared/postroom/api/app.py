@@ -19,6 +19,7 @@ from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.changes import Changes
 from postroom.api.emails import Emails
+from postroom.api.guesses import Guesses
 from postroom.api.keys import ApiKeys
 from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
@@ -66,7 +67,7 @@ def create_app(
     app = Flask("postroom", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
     uses = Uses(Keys(directory), clock, lambda error: complain(error, "WARNING"))
-    guard = Guard(directory, bootstrap_key, clock, uses, proxies, rates)
+    guard = Guard(directory, bootstrap_key, clock, uses, Guesses(clock), proxies, rates)
 
     def healthz() -> Response:
         healthy()

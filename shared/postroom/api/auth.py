@@ -16,6 +16,7 @@ from flask import Response, g, request
 from postroom.account.key import ApiKey, Permission, same_token, token_hash
 from postroom.api import limits
 from postroom.api.caller import address_of
+from postroom.api.guesses import Guesses
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem
 from postroom.keys import KIND, Uses
@@ -42,6 +43,7 @@ class Guard:
     bootstrap_key: str | None  # exists from the start, with full access
     clock: Callable[[], datetime]
     uses: Uses
+    guesses: Guesses
     proxies: int = 0  # ours, in front of us
     rates: Rates | None = None  # None: there is no limit
 
@@ -66,12 +68,17 @@ class Guard:
     def _key(self, token: str) -> ApiKey:
         if self.bootstrap_key and same_token(token, self.bootstrap_key):
             return BOOTSTRAP
-        hashed = token_hash(token)
+        hashed, seen = token_hash(token), address_of(request.environ, self.proxies)
+        if not self.uses.known(hashed) and self.guesses.too_many(seen):
+            message = "Too many different API keys that don't exist came from your address. Try again in a minute."
+            raise Problem("rate_limit_exceeded", message, headers={"Retry-After": "60"})
         document = self.directory.get(KIND, hashed)
+        if document is None:
+            self.guesses.add(seen, hashed)
         key = None if document is None else ApiKey.from_record(document)
         if document is None or key is None or key.has_expired(self.clock()):
             raise Problem("invalid_api_key", "API key is invalid")  # clients compare this text
-        if not key.may_come_from(seen := address_of(request.environ, self.proxies)):
+        if not key.may_come_from(seen):
             message = f"This API key may not be used from {seen or 'an address that nobody vouches for'}."
             raise Problem("invalid_access", message)
         self.uses.note(hashed, document)
