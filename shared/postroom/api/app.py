@@ -18,6 +18,7 @@ from postroom.api.auth import Guard
 from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.changes import Changes
+from postroom.api.details import REQUEST_ID, refusal
 from postroom.api.emails import Emails
 from postroom.api.guesses import Guesses
 from postroom.api.keys import ApiKeys
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 RETRY_AFTER = "5"  # seconds
+LONGEST_TARGET = 8192  # octets of path and query; RFC 9110 §4.1 asks for 8,000 at least
 
-_REQUEST_ID = "postroom.request_id"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _SLASHES = re.compile("//+")
 
@@ -117,11 +118,14 @@ class Front:
         environ[SLASHED] = path.endswith("/")
         asked = environ.get("HTTP_X_REQUEST_ID", "")
         request_id = asked if _SANE_ID.fullmatch(asked) else str(uuid4())
-        environ[_REQUEST_ID] = request_id
+        environ[REQUEST_ID] = request_id
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
             return start_response(status, [*headers, ("X-Request-Id", request_id)], exc_info)
 
+        if len(path) + len(environ.get("QUERY_STRING", "")) > LONGEST_TARGET:
+            message = f"The path and the query of a request may hold at most {LONGEST_TARGET} octets together."
+            return refusal(Problem("validation_error", message, 414), environ)(environ, start)
         return self.application(environ, start)
 
 
@@ -136,7 +140,7 @@ def _options(response: Response) -> Response:
 def _refuse(error: Exception) -> Response:
     """The one place where an exception becomes an answer."""
     problem = error if isinstance(error, Problem) else _problem(error)
-    return answer(problem.body(), problem.status, problem.headers)
+    return refusal(problem, request.environ)
 
 
 def _problem(error: Exception) -> Problem:
@@ -150,7 +154,7 @@ def _problem(error: Exception) -> Problem:
         )
         return Problem("application_error", message, 503, {"Retry-After": RETRY_AFTER})
     complain(error, **_asked())
-    request_id = request.environ[_REQUEST_ID]
+    request_id = request.environ[REQUEST_ID]
     return Problem("application_error", f"Something went wrong on our side. It is logged under request {request_id}.")
 
 
@@ -169,4 +173,4 @@ def _http_problem(error: HTTPException, code: int) -> Problem:
 
 def _asked() -> dict[str, str]:
     """The request, for the journal."""
-    return {"request_id": request.environ[_REQUEST_ID], "method": request.method, "path": request.path}
+    return {"request_id": request.environ[REQUEST_ID], "method": request.method, "path": request.path}

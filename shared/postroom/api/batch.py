@@ -148,7 +148,8 @@ def _refused(refusals: Mapping[int, Exception], asked: BatchRequest) -> Problem:
 
 def _all_of(flaws: Mapping[int, Any]) -> Problem:
     problem = invalid(dict(islice(flaws.items(), _TOLD)))
-    return Problem(problem.name, " ".join([problem.message, *_and_more(flaws)]), problem.status)
+    message = " ".join([problem.message, *_and_more(flaws)])
+    return Problem(problem.name, message, problem.status, flaws=problem.flaws)
 
 
 def _and_more(items: Mapping[int, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from math import isinf
 from typing import Any, NoReturn
 
 from flask import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from postroom.api.problems import Problem, invalid
 
@@ -46,10 +47,15 @@ def _read(request: Request, expected: str) -> Any:
         raise Problem("validation_error", message, 415)
     try:
         raw = request.get_data(cache=False)
-    except OSError as error:  # what the server raises for chunks that aren't
+    except (RequestEntityTooLarge, MemoryError):
+        raise
+    except Exception as error:  # servers have each their own for chunks that aren't, and for a client that is gone
         raise _bad(f"it ended early, or its chunks are malformed ({type(error).__name__})") from None
+    told = request.content_length
+    if told is not None and len(raw) < told:
+        raise _bad(f"it ended early: {len(raw)} of its {told} octets came")
     # werkzeug cuts a stream of untold length at the limit without a word: one that fills it may have gone on.
-    if request.content_length is None and len(raw) >= LARGEST:
+    if told is None and len(raw) >= LARGEST:
         raise too_large()
     if not raw:
         raise _bad(f"it is empty, and {expected} is expected")
