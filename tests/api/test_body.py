@@ -96,7 +96,7 @@ class Stream:
         return b" " * size
 
 
-def streamed(office: Office, body: Stream, token: str = FULL, **environ: Any) -> TestResponse:
+def streamed(office: Office, body: Stream | Broken, token: str = FULL, **environ: Any) -> TestResponse:
     """The answer to a POST whose body is read as it comes."""
     whole = create_environ("/emails", method="POST", headers={"Authorization": f"Bearer {token}"})
     whole |= {"wsgi.input": body, **environ}
@@ -117,6 +117,42 @@ def test_a_body_of_untold_length_is_read_up_to_the_limit(office: Office) -> None
     environ: dict[str, Any] = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
     assert problem(streamed(office, body, **environ)) == TOO_LARGE
     assert LARGEST <= body.read_ < LARGEST + 2**20
+
+
+class Broken:
+    """A body of which some comes before the server gives up on the client."""
+
+    def __init__(self, *parts: bytes | Exception) -> None:
+        self.parts = list(parts)
+
+    def read(self, size: int = -1, /) -> bytes:  # noqa: ARG002  parts are smaller than any
+        part = self.parts.pop(0) if self.parts else b""
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+
+class InvalidChunkSize(Exception):
+    """What a server may raise: not always an OSError."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "environ", "why"),
+    [
+        ((b"{}",), {"CONTENT_LENGTH": "3", "wsgi.input_terminated": True}, "it ended early: 2 of its 3 octets came"),
+        ((b"{}",), {"CONTENT_LENGTH": "3"}, "it ended early, or its chunks are malformed (ClientDisconnected)"),
+        (
+            (b"{", InvalidChunkSize()),
+            {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True},
+            "it ended early, or its chunks are malformed (InvalidChunkSize)",
+        ),
+    ],
+)
+def test_a_body_that_breaks_off_is_the_clients_fault(
+    office: Office, parts: tuple[Any, ...], environ: dict[str, Any], why: str
+) -> None:
+    answered = streamed(office, Broken(*parts), **environ)
+    assert problem(answered) == (400, "validation_error", f"The request body can't be read as JSON: {why}.")
 
 
 def test_nothing_is_read_for_somebody_without_a_key(office: Office) -> None:

@@ -170,6 +170,18 @@ def test_head_is_get_without_its_body(office: Office) -> None:
     assert head.content_length == get.content_length
 
 
+@pytest.mark.parametrize("token", [FULL, "wrong"])
+@pytest.mark.parametrize(("path", "query"), [("/a" * 4097, ""), ("/emails", "a=1&" * 2100), ("/emails/x", "é" * 8192)])
+def test_a_path_and_a_query_have_their_limit(office: Office, path: str, query: str, token: str) -> None:
+    overrides = {"PATH_INFO": path, "QUERY_STRING": query}
+    looked = office.directory.looked
+    answered = office.client.get("/", environ_overrides=overrides, headers={"Authorization": f"Bearer {token}"})
+    message = "The path and the query of a request may hold at most 8192 octets together."
+    assert problem(answered) == (414, "validation_error", message)
+    assert answered.headers["X-Request-Id"]
+    assert office.directory.looked == looked
+
+
 @pytest.mark.parametrize("host", ["a b", "", "[::1", "x" * 500])
 def test_a_strange_host_is_nothing_to_break_over(office: Office, host: str) -> None:
     answered = office.client.get("/healthz", headers={"Host": host})
