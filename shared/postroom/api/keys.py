@@ -10,95 +10,17 @@ from typing import Any, cast
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError
 
-from postroom.account.key import MOST_NETWORKS, ApiKey, Permission, check_name, check_network, network
+from postroom.account.key import ApiKey, Permission, network
 from postroom.api.body import answer, read_object
-from postroom.api.fields import Items, Members, Text, Timestamp, accepted_by
+from postroom.api.key_schemas import ChangedKey, KeyList, KeySchema, MadeKey, NewNameSchema, RevokedKey
 from postroom.api.operation import Access, Operation
 from postroom.api.pages import PageSchema, as_id, page_of
 from postroom.api.problems import invalid, not_found
 from postroom.api.representation import moment
 from postroom.catalog import Catalog
 from postroom.keys import Keys
-
-
-class KeySchema(Members):
-    """A key to make."""
-
-    name = Text(required=True, validate=accepted_by(check_name), metadata={"description": "What it is for."})
-    permission = Text(
-        load_default=str(Permission.FULL_ACCESS),
-        validate=validate.OneOf([str(each) for each in Permission], error="expected one of {choices}"),
-        metadata={"description": "Whether it may do everything, or send and nothing else."},
-    )
-    domain_id = Text(metadata={"description": "The only sending domain that letters may come from, by its id."})
-    expires_at = Timestamp(metadata={"description": "From this moment on it is no longer good."})
-    allowed_addresses = Items(
-        Text(validate=accepted_by(check_network), error_messages={"null": "expected a string, not null"}),
-        load_default=(),
-        most=MOST_NETWORKS,
-        validate=validate.Length(min=1, error="nobody could use it: name a network, or leave it out"),
-        metadata={"description": "Networks that it may be used from, in CIDR notation."},
-    )
-
-    @validates_schema(skip_on_field_errors=False)
-    def _held_to_a_domain(self, data: dict[str, Any], **_: Any) -> None:
-        if "domain_id" in data and data.get("permission") == Permission.FULL_ACCESS:
-            flaw = "a key with full access can't be held to one domain; ask for the permission sending_access"
-            raise ValidationError(flaw, "domain_id")
-
-
-class NewNameSchema(Members):
-    """What may be changed of a key."""
-
-    name = Text(required=True, validate=accepted_by(check_name), metadata={"description": "What it is for."})
-
-
-class MadeKeySchema(Members):
-    """A key that was made, with its token."""
-
-    id = fields.UUID(required=True)
-    token = fields.String(required=True, metadata={"description": "What clients show. It can't be read again."})
-
-
-class ShownKeySchema(Members):
-    """A key as it is listed."""
-
-    id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    created_at = fields.DateTime(required=True)
-    last_used_at = fields.DateTime(
-        required=True, allow_none=True, metadata={"description": "To the hour; null where it was never used."}
-    )
-    permission = fields.String(required=True, validate=validate.OneOf([str(each) for each in Permission]))
-    domain_id = fields.UUID(required=True, allow_none=True)
-    expires_at = fields.DateTime(required=True, allow_none=True)
-    allowed_addresses = fields.List(
-        fields.String(), required=True, metadata={"description": "Empty where it may be used from everywhere."}
-    )
-
-
-class KeyListSchema(Members):
-    """A page of keys."""
-
-    object = fields.String(required=True, validate=validate.Equal("list"))
-    has_more = fields.Boolean(required=True)
-    data = fields.List(fields.Nested(ShownKeySchema), required=True)
-
-
-class ChangedKeySchema(Members):
-    """Which key was changed."""
-
-    object = fields.String(required=True, validate=validate.Equal("api_key"))
-    id = fields.UUID(required=True)
-
-
-class RevokedKeySchema(ChangedKeySchema):
-    """Which key was revoked."""
-
-    deleted = fields.Boolean(required=True, validate=validate.Equal(True))
-
 
 _SCHEMA = KeySchema()
 _NEW_NAME = NewNameSchema()
@@ -124,7 +46,7 @@ class ApiKeys:
             access=Access.FULL,
             summary="Make a key.",
             takes=_SCHEMA,
-            answers=MadeKeySchema(),
+            answers=MadeKey(),
             status=201,
         )
         yield Operation(
@@ -134,7 +56,7 @@ class ApiKeys:
             access=Access.FULL,
             summary="List keys, newest first.",
             asks=PageSchema(),
-            answers=KeyListSchema(),
+            answers=KeyList(),
         )
         yield Operation(
             method="PATCH",
@@ -143,7 +65,7 @@ class ApiKeys:
             access=Access.FULL,
             summary="Give a key another name.",
             takes=_NEW_NAME,
-            answers=ChangedKeySchema(),
+            answers=ChangedKey(),
         )
         yield Operation(
             method="DELETE",
@@ -151,7 +73,7 @@ class ApiKeys:
             view=self.revoke,
             access=Access.FULL,
             summary="Revoke a key.",
-            answers=RevokedKeySchema(),
+            answers=RevokedKey(),
         )
 
     def create(self) -> Response:

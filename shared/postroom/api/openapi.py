@@ -26,7 +26,8 @@ the same names, and what is ours alone stands in `delivery`, `recipients` and pa
 
 Every error is a JSON object of `statusCode`, `name` and `message`; the message names each bad field. A path that isn't
 listed here is answered 404 `not_found`, a method that its path doesn't take 405 `method_not_allowed`. A member that is
-null counts as absent, and one that nobody knows is passed over, but not in `delivery`."""
+null counts as absent, and one that nobody knows is passed over, but not in `delivery`. Who asks for it by
+`Accept: application/problem+json` gets the members of RFC 9457 in the same object."""
 
 WHY: Mapping[int, str] = {
     400: "What was sent can't be read.",
@@ -35,6 +36,7 @@ WHY: Mapping[int, str] = {
     404: "There is nothing with this id.",
     409: "The idempotency key was used for another request.",
     413: "The body is too large.",
+    414: "The path and the query are too long.",
     415: "The body is compressed.",
     422: "Something that was sent isn't valid. Everything that is wrong with it is named.",
     429: "Too many requests; Retry-After tells when to go on.",
@@ -145,7 +147,7 @@ def _body(operation: Operation) -> dict[str, Any]:
 
 def _problems(operation: Operation) -> set[int]:
     """The statuses of all problems that the operation can end in."""
-    statuses = {500, *operation.refuses}
+    statuses = {414, 500, *operation.refuses}
     if operation.access is not Access.ANYBODY:
         statuses |= {401, 403, 503}
         statuses |= {429} & {each for possible in STATUSES.values() for each in possible}
