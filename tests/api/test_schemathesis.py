@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from postroom.delivery.status import Status
 from postroom.preflight.check import passed
 from tests.api.attempts import attempt
 from tests.api.office import FULL, Office
@@ -25,14 +27,22 @@ OFFICE = Office(checks=[passed("port_25", "it is open")])
 
 
 def stored() -> str:
-    """The id of a letter of which there is much to tell."""
+    """The id of a letter of which there is much to tell, and with which all can be done that may be asked of one.
+
+    It waits for its moment, and has failed for one of its recipients.
+    """
     id_ = OFFICE.send(
         cc="Carl <carl@home.example>",
+        bcc="dora@away.example",
+        scheduled_at="in 1 hour",
         html="<p>Hello",
         tags=[{"name": "kind", "value": "receipt"}],
         delivery={"expires_at": "2031-01-03T00:00:00Z"},
     )
     OFFICE.submissions.made[id_] = [attempt(id_, 1), attempt(id_, 2)]
+    parcel = OFFICE.submissions.stored[id_].parcels[1]
+    failed = tuple(replace(each, status=Status.FAILED, cause="letter_lost") for each in parcel.recipients)
+    assert OFFICE.submissions.change(replace(parcel, recipients=failed, next_attempt_at=None, claim=1)) is not None
     return id_
 
 
@@ -44,6 +54,7 @@ SEEN: defaultdict[str, set[int]] = defaultdict(set)
 schemathesis.openapi.format(
     "mailbox", st.sampled_from(["ann@home.example", "Bob <bob@home.example>", "hello@shop.example"])
 )
+schemathesis.openapi.format("moment", st.sampled_from(["in 1 hour", "tomorrow at 9am", "2030-01-31T09:30:00Z"]))
 
 
 def references(within: Any) -> Iterator[str]:

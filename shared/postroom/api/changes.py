@@ -10,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields
 
+from postroom.api.answers import Answer, one_of, told
 from postroom.api.body import answer, read_object
 from postroom.api.fields import Members
 from postroom.api.operation import Access, Operation
@@ -29,19 +30,17 @@ class RescheduleSchema(Members):
     scheduled_at = ScheduledAt(required=True)
 
 
-class ChangedEmailSchema(Schema):
+class ChangedEmail(Answer):
     """The letter that was changed."""
 
-    object = fields.String(required=True, validate=validate.Equal("email"))
-    id = fields.UUID(required=True, metadata={"description": "The letter's id."})
+    object = fields.String(validate=one_of("email"))
+    id = fields.UUID(metadata=told("The letter's id."))
 
 
-class RetriedEmailSchema(ChangedEmailSchema):
-    """The letter, and who is sent it once more."""
+class RetriedEmail(ChangedEmail):
+    """The letter, and whom it is sent to once more."""
 
-    recipients = fields.List(
-        fields.String(), required=True, metadata={"description": "The addresses of those it is sent to once more."}
-    )
+    recipients = fields.List(fields.String(), metadata=told("The addresses of those it is sent to once more."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Changes:
             access=Access.FULL,
             summary="Give a scheduled letter another time.",
             takes=_RESCHEDULE,
-            answers=ChangedEmailSchema(),
+            answers=ChangedEmail(),
         )
         yield Operation(
             method="POST",
@@ -68,7 +67,8 @@ class Changes:
             view=self.cancel,
             access=Access.FULL,
             summary="Take back a letter that waits: it is never sent to those for whom nobody has begun to.",
-            answers=ChangedEmailSchema(),
+            answers=ChangedEmail(),
+            refuses=(422,),
         )
         yield Operation(
             method="POST",
@@ -76,7 +76,8 @@ class Changes:
             view=self.retry,
             access=Access.FULL,
             summary="Send a letter once more, now, to those whom it didn't reach or may not have reached.",
-            answers=RetriedEmailSchema(),
+            answers=RetriedEmail(),
+            refuses=(422,),
         )
 
     def reschedule(self, id_: UUID) -> Response:

@@ -22,6 +22,11 @@ from postroom.api.zones import ZONE, read_zone
 
 LONGEST = 100  # characters
 
+UNREADABLE = (
+    "it can't be read as a moment. Give one in ISO 8601, such as 2030-01-31T09:30:00Z, or in words such as "
+    "`in 1 hour`, `tomorrow at 9am` or `Friday at 3pm ET`"
+)
+
 
 def read_moment(text: str, now: datetime) -> datetime:
     """The moment in UTC; it may have passed. Raises ValueError where the text is no moment."""
@@ -33,10 +38,7 @@ def read_moment(text: str, now: datetime) -> datetime:
                 return found.astimezone(UTC)
         except (ValueError, OverflowError):  # 25:00, February 30, the year 10000
             pass
-    raise ValueError(
-        "it can't be read as a moment. Give one in ISO 8601, such as 2030-01-31T09:30:00Z, or in words such as "
-        "`in 1 hour`, `tomorrow at 9am` or `Friday at 3pm ET`"
-    )
+    raise ValueError(UNREADABLE)
 
 
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from postroom.api.fields import Text
-from postroom.api.moments import read_moment
+from marshmallow import ValidationError
+
+from postroom.api.fields import Shape, Text
+from postroom.api.moments import LONGEST, UNREADABLE, read_moment
 from postroom.api.representation import moment
 
 FURTHEST = timedelta(days=30)
@@ -16,14 +18,26 @@ JUST_NOW = timedelta(minutes=5)
 
 
 class ScheduledAt(Text):
-    """A moment in ISO 8601 or in words. It is read later, once it is known what time it is: see `scheduled_for`."""
+    """Text that may be a moment, in ISO 8601 or in words.
+
+    It is read by `scheduled_for`, to whom it must be told what time it is.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         description = (
             "When to send it, at most 30 days ahead: ISO 8601 (in UTC where no offset is given), or words such as "
             "`in 1 hour`, `tomorrow at 9am`, `Friday at 3pm ET`."
         )
-        super().__init__(metadata={"description": description, "examples": ["2030-01-31T09:30:00Z"]}, **kwargs)
+        super().__init__(metadata={"description": description, "examples": ["in 1 hour"]}, **kwargs)
+
+    def shape(self) -> Shape:
+        return {"type": "string", "format": "moment", "minLength": 1, "maxLength": LONGEST}
+
+    def read(self, value: Any) -> str:
+        text = super().read(value)
+        if not (1 <= len(text) <= LONGEST and text.isprintable()):
+            raise ValidationError(UNREADABLE)
+        return text
 
 
 def scheduled_for(text: str, now: datetime) -> datetime:
