@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -102,6 +103,15 @@ def test_a_letter_to_each_is_a_batch(office: Office, destination: Destination, c
         assert str(arrived["To"]) == each
         assert json.loads(arrived["X-Metadata"]) == {"campaign": "winter", "customer": each}
         assert [part.get_payload(decode=True) for part in arrived.iter_attachments()] == [PICTURE]
+
+
+def test_a_letter_for_later(office: Office, connect: Connect) -> None:
+    message = AnymailMessage("later", "text\n", "a@example.org", ["later@anymail.example.net"], connection=connect())
+    message.send_at = datetime.now(timezone(timedelta(hours=1))).replace(microsecond=0) + timedelta(days=2)
+    assert message.send() == 1
+    email = office.email(message.anymail_status.message_id)
+    assert email["last_event"] == "scheduled"
+    assert datetime.fromisoformat(email["scheduled_at"]) == message.send_at
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,30 @@ def test_the_newest_version_has_permissive_batches(office: Office) -> None:
     office.wait_for(sent["id"], "delivered")
 
 
+def test_those_that_know_of_it_schedule_a_letter_move_it_and_cancel_it(office: Office) -> None:
+    versions = [version for version in VERSIONS if version >= 4]
+    calls: list[Call] = []
+    for version in versions:
+        sent, to = len(calls), f"v{version}@later.node.example.net"
+        asked = {"from": "alice@example.org", "to": to, "subject": "x", "text": "x", "scheduledAt": "in 1 min"}
+        calls += [
+            Call(version, KEY, "emails.send", [asked]),
+            Call(version, KEY, "emails.update", [{"id": {"$id": sent}, "scheduledAt": "in 40 days"}]),
+            Call(version, KEY, "emails.update", [{"id": {"$id": sent}, "scheduledAt": "tomorrow at 9am"}]),
+            Call(version, KEY, "emails.cancel", [{"$id": sent}]),
+            Call(version, KEY, "emails.get", [{"$id": sent}]),
+        ]
+    answers = iter(called(f"http://127.0.0.1:{office.port}", calls))
+    for _, (sent, too_far, moved, canceled, read) in zip(versions, zip(*[answers] * 5, strict=True), strict=True):
+        id_ = sent["data"]["id"]
+        assert too_far["error"]["message"].startswith(
+            "Invalid `scheduled_at` field: 2030-01-31T09:00:00.000Z lies more"
+        )
+        assert (moved["data"]["id"], canceled["data"]["id"]) == (id_, id_)
+        assert read["data"]["last_event"] == "canceled"
+        assert read["data"]["scheduled_at"].endswith("T09:00:00.000Z")
+
+
 def test_every_version_shows_our_errors_as_its_own(office: Office) -> None:
     bad = {"from": "alice@example.org", "subject": "x", "text": "x"}
     stranger = bad | {"from": "alice@stranger.example", "to": "x@node.example.net"}

@@ -103,7 +103,7 @@ def test_a_batch(office: Office, destination: Destination, client: Callable[...,
         client(resend.Batch, "send")(batch)
 
 
-def test_a_scheduled_letter_gets_another_time_and_is_canceled(
+def test_a_scheduled_letter_is_moved_and_canceled(
     destination: Destination, emails: Callable[[str], Called], to: str
 ) -> None:
     letter = {"from": "alice@example.org", "to": to, "subject": "later", "text": "later", "scheduled_at": "in 1 min"}
