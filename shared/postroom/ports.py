@@ -43,6 +43,8 @@ class Cursor:
     after: str | None = None
     before: str | None = None
     limit: int = 20
+    since: datetime | None = None  # of submissions: those created then or later
+    until: datetime | None = None  # of submissions: those created before then
 
     @property
     def mark(self) -> str | None:
@@ -109,13 +111,30 @@ class Submissions(Protocol):
         have been stored, the first before the others.
         """
 
-    def get(self, submission: SubmissionId) -> Submission | None: ...
+    def get(self, submission: SubmissionId) -> Submission | None:
+        """With its parcels. Of one that is erased, what is left of its head."""
 
     def letter(self, submission: SubmissionId) -> bytes | None:
-        """The packed letter as it was stored, or None once it is erased."""
+        """The packed letter as it was stored, or as it was completed; None once it is erased."""
+
+    def complete(self, submission: SubmissionId, letter: bytes) -> bytes | None:
+        """Store the letter with all of its files in place of the one that lacks some, durable on return.
+
+        It is done once: whoever comes second changes nothing, and gets the first's. None where there is no letter.
+        """
+
+    def erase(self, submission: Submission) -> None:
+        """Erase its letter, parcels and attempts, and put `submission`, which is a stripped head, in its place.
+
+        What is left is in no list and no walk, and keeps the id taken. Where it raises, some of it may be erased; to
+        erase again, or what isn't there, is safe.
+        """
+
+    def purge(self, submission: SubmissionId) -> None:
+        """Leave nothing of it, nor of what was erased. As `erase`, it can be done again."""
 
     def list(self, cursor: Cursor) -> Page[Submission]:
-        """Submissions by creation, newest first. Raises `UnknownCursor`."""
+        """Submissions by creation, newest first, those that are erased left out. Raises `UnknownCursor`."""
 
     def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
         """Submissions by creation, oldest first: those after `mark`, or the first ever, and created before `until`."""
@@ -281,6 +300,32 @@ class Wire(Protocol):
         before the answer to QUIT is waited for. Letters are left unpulled where the session ends early.
         `deadline` is monotonic: what isn't settled by then is dropped and settled as it then stands.
         """
+
+
+# Fetch
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file of somebody's web server."""
+
+    content: bytes
+    media_type: str | None  # what its server calls it, in lower case and without parameters
+
+
+@dataclass(frozen=True, slots=True)
+class NotFetched:
+    """Why there is no file. The text holds nothing of what a server has said."""
+
+    why: str
+    for_good: bool  # to ask again would be in vain
+
+
+class Fetch(Protocol):
+    """Fetches files over HTTPS, from public addresses alone."""
+
+    def __call__(self, url: str, most: int, seconds: float) -> Fetched | NotFetched:
+        """A file of at most so many octets, within `seconds`; DNS keeps its own time besides."""
 
 
 # Looking, without a letter

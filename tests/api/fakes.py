@@ -28,6 +28,7 @@ class Memory:
     letters: dict[str, bytes] = field(default_factory=dict)
     made: dict[str, list[Attempt]] = field(default_factory=dict)
     down: Exception | None = None
+    read: int = 0  # pages of the list
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
         self._reach()
@@ -49,9 +50,22 @@ class Memory:
         self._reach()
         return self.letters.get(submission)
 
+    def complete(self, submission: SubmissionId, letter: bytes) -> bytes | None:
+        raise AssertionError(f"the API completes nothing: {submission}, {letter!r}")
+
+    def erase(self, submission: Submission) -> None:
+        self._reach()
+        self.stored[submission.id] = submission
+        self.letters.pop(submission.id, None)
+        self.made.pop(submission.id, None)
+
+    def purge(self, submission: SubmissionId) -> None:
+        raise AssertionError(f"the API purges nothing: {submission}")
+
     def list(self, cursor: Cursor) -> Page[Submission]:
         self._reach()
-        return _page(list(self.stored.values())[::-1], cursor)
+        self.read += 1
+        return _page([each for each in list(self.stored.values())[::-1] if _within(each, cursor)], cursor)
 
     def attempts(self, submission: SubmissionId, cursor: Cursor) -> Page[Attempt]:
         self._reach()
@@ -142,6 +156,11 @@ class Drawer:
     def list(self, kind: str, after: str = "", limit: int = 100) -> Sequence[tuple[str, Mapping[str, Any]]]:
         found = sorted((key, each) for (its_kind, key), each in self.documents.items() if its_kind == kind)
         return [(key, each) for key, each in found if key > after][:limit]
+
+
+def _within(submission: Submission, cursor: Cursor) -> bool:
+    since, until = cursor.since or submission.created_at, cursor.until
+    return not submission.erased and since <= submission.created_at and (until is None or submission.created_at < until)
 
 
 def _page(newest_first: Sequence[Item], cursor: Cursor) -> Page[Item]:

@@ -241,6 +241,8 @@ def test_a_file_of_an_earlier_version_is_taken_along(database: Database) -> None
         earlier.executescript(
             """ALTER TABLE parcels ADD COLUMN claim INTEGER NOT NULL DEFAULT 0;
                ALTER TABLE parcels ADD COLUMN lease_until INTEGER;
+               ALTER TABLE submissions DROP COLUMN erased;
+               ALTER TABLE letters DROP COLUMN completed;
                DROP INDEX tasks_by_time;
                ALTER TABLE tasks DROP COLUMN destination;
                CREATE INDEX tasks_by_time ON tasks (queue, not_before) WHERE done_at IS NULL;

@@ -53,6 +53,11 @@ class Storage:
         bucket, name, asked = self._uploads[path]
         return self.write(bucket, name, content, asked)
 
+    def delete(self, bucket: str, name: str) -> Answer:
+        with self._lock:
+            found = self.objects.pop((bucket, name), None)
+        return _error(404, f"No such object: {bucket}/{name}") if found is None else (204, {}, b"")
+
     def read(self, bucket: str, name: str) -> Answer:
         if bucket not in self.buckets:
             return 404, {}, b"The specified bucket does not exist."
@@ -116,6 +121,10 @@ def _handler(kept: Storage) -> type[BaseHTTPRequestHandler]:
             path, _ = self._asked()
             found = re.fullmatch(r"/download/storage/v1/b/([^/]+)/o/([^/]+)", path)
             self._say(kept.read(found[1], unquote(found[2])) if found else _error(404, "Not Found"))
+
+        def do_DELETE(self) -> None:
+            found = re.fullmatch(r"/storage/v1/b/([^/]+)/o/([^/]+)", self._asked()[0])
+            self._say(kept.delete(found[1], unquote(found[2])) if found else _error(404, "Not Found"))
 
         def _asked(self) -> tuple[str, Mapping[str, str]]:
             parts = urlsplit(self.path)

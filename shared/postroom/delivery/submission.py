@@ -34,6 +34,7 @@ class Submission:
     requiretls: bool = False
     return_path: str = ""
     refused: tuple[int, ...] = ()  # items of its batch that weren't accepted with it; only the first letter tells
+    erased: bool = False  # only that it was there is left of it
     parcels: tuple[Parcel, ...] = ()
 
     @property
@@ -60,11 +61,29 @@ class Submission:
         """Whether both, the first letters of their requests, come of the same one, which was judged alike."""
         return (self.fingerprint, self.refused) == (other.fingerprint, other.refused)
 
+    def stripped(self) -> Submission:
+        """What is left of it when it is erased: whom it was for and what about is gone.
+
+        It still shows a repeat under its idempotency key that it was there, and what was asked for.
+        """
+        return Submission(
+            id=self.id,
+            created_at=self.created_at,
+            fingerprint=self.fingerprint,
+            message_id="",
+            sender="",
+            to=(),
+            refused=self.refused,
+            erased=True,
+        )
+
     def record(self) -> Record:
         """The head's stored form, without the parcels."""
         kept = {name: plain(getattr(self, name)) for name in self.__slots__ if name != "parcels"}
         if not self.refused:
             del kept["refused"]
+        if not self.erased:
+            del kept["erased"]
         return kept
 
     @classmethod

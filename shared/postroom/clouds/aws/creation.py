@@ -8,7 +8,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-gsi-
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from heapq import merge
@@ -16,11 +15,12 @@ from itertools import islice
 
 from postroom.clouds.aws.records import Item, sortable
 from postroom.clouds.aws.table import Table
+from postroom.ports import Cursor
 
 INDEX = "by_creation"  # of `stripe` and `created`; KEYS_ONLY
 STRIPES = 8
 
-_FIRST = "0"  # sorts before every time
+_FIRST, _LAST = "0", ":"  # sort before every time, and after
 
 
 def index_keys(created_at: datetime, id_: str) -> Item:
@@ -44,35 +44,44 @@ class Creation:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def older(self, than: str | None, limit: int) -> list[str]:
-        if than is None:
-            return self._nearest("", {}, limit, forward=False)
-        return self._nearest(" AND created < :mark", {":mark": than}, limit, forward=False)
-
-    def newer(self, than: str, limit: int) -> list[str]:
-        return self._nearest(" AND created > :mark", {":mark": than}, limit)
+    def page(self, cursor: Cursor, mark: str | None, limit: int) -> list[str]:
+        """Those that a cursor asks for, whose mark lies there, the nearest to it first."""
+        low = _FIRST if cursor.since is None else sortable(cursor.since)
+        high = _LAST if cursor.until is None else sortable(cursor.until)
+        if mark is not None and cursor.newer:
+            low = max(low, _behind(mark))
+        elif mark is not None:
+            high = min(high, mark)
+        return self._nearest(low, high, limit, forward=cursor.newer, without=mark)
 
     def since(self, mark: str | None, until: datetime, limit: int) -> list[str]:
         """Those after `mark` and before `until`."""
-        # Both ends of BETWEEN belong to it. A space sorts before all that an id may hold, so no place lies between
-        # the mark and the mark with a space; and a bare time sorts before every place of that time.
-        ends = {":first": _FIRST if mark is None else f"{mark} ", ":last": sortable(until)}
-        if ends[":first"] > ends[":last"]:
-            return []
-        return self._nearest(" AND created BETWEEN :first AND :last", ends, limit)
+        return self._nearest(_FIRST if mark is None else _behind(mark), sortable(until), limit)
 
-    def _nearest(self, condition: str, values: Mapping[str, str], limit: int, *, forward: bool = True) -> list[str]:
+    def _nearest(
+        self, low: str, high: str, limit: int, *, forward: bool = True, without: str | None = None
+    ) -> list[str]:
+        """Those between, with both ends, as BETWEEN has it; a bare time sorts before every place of that time."""
+        if low > high:
+            return []
+
         def stripe(number: int) -> list[str]:
             found = self._table.query(
-                f"stripe = :stripe{condition}",
-                {":stripe": str(number), **values},
+                "stripe = :stripe AND created BETWEEN :low AND :high",
+                {":stripe": str(number), ":low": low, ":high": high},
                 index=INDEX,
                 forward=forward,
                 page=limit,
                 fields="created",
             )
-            return [item["created"]["S"] for item in islice(found, limit)]
+            places = (item["created"]["S"] for item in found)
+            return list(islice((each for each in places if each != without), limit))
 
         with ThreadPoolExecutor(STRIPES) as pool:
             stripes = list(pool.map(stripe, range(STRIPES)))
         return list(islice(merge(*stripes, reverse=not forward), limit))
+
+
+def _behind(place: str) -> str:
+    """The first that comes after it: a space sorts before all that an id may hold, so nothing lies in between."""
+    return f"{place} "

@@ -66,10 +66,12 @@ class Letters:
         with reaching(self._home):
             self._clients.s3().put_object(Bucket=self._bucket, Key=letter.name, Body=letter.octets)
 
-    def get(self, name: str, items: dict[str, Item]) -> bytes | None:
-        """The packed letter of that name, from `items` by their sort keys or from S3; None where it is erased."""
+    def get(self, submission: SubmissionId, name: str, items: dict[str, Item]) -> bytes | None:
+        """The packed letter of that name, from `items` by their sort keys or where it is; None where it is erased."""
         if is_item(name):
-            return opened(items[name]) if name in items else None
+            # One that was completed while the items were read may have come too late to be among them.
+            item = items.get(name) or self._table.get(_key(submission, name))
+            return None if item is None else opened(item)
         from botocore.exceptions import ClientError
 
         with reaching(self._home):
@@ -87,8 +89,12 @@ class Letters:
         if not letter.large:
             self._table.delete(_key(letter.submission, letter.name))
             return
+        self.drop_object(letter.name)
+
+    def drop_object(self, name: str) -> None:
+        """Erase the object of that name, where it is."""
         with reaching(self._home):
-            self._clients.s3().delete_object(Bucket=self._bucket, Key=letter.name)
+            self._clients.s3().delete_object(Bucket=self._bucket, Key=name)
 
 
 def is_item(name: str) -> bool:

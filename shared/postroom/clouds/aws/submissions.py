@@ -35,6 +35,8 @@ from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
 
 HEAD = "submission"
 
+COMPLETED, REPLACED = "completed", "replaced"  # that the letter is with all its files, and the one that it was before
+
 _AT_ONCE = 16  # letters of one batch that are being written
 
 NEW = "new"  # the version of a parcel that is still as its head tells it
@@ -93,15 +95,57 @@ class DynamoSubmissions:
 
     def letter(self, submission: SubmissionId) -> bytes | None:
         items = self._head_and_letters(submission)
-        return self._letters.get(items[HEAD]["letter"]["S"], items) if HEAD in items else None
+        if HEAD not in items or _is_stripped(items[HEAD]):
+            return None
+        return self._letters.get(submission, items[HEAD]["letter"]["S"], items)
+
+    def complete(self, submission: SubmissionId, letter: bytes) -> bytes | None:
+        partition = partition_of(submission)
+        where = None if partition is None else key(partition, HEAD)
+        head = None if where is None else self._table.get(where, f"{_WITHOUT_ATTEMPTS}, {COMPLETED}")
+        if where is None or head is None or _is_stripped(head):
+            return None
+        if COMPLETED in head:
+            return self.letter(submission)
+        mine = StoredLetter.of(submission, letter)
+        self._letters.put(mine)
+        # What it takes the place of stays for who still reads it.
+        attributes = {"letter": {"S": mine.name}, REPLACED: head["letter"]}
+        found = self._table.write(self._table.update_once(where, attributes, COMPLETED))
+        if found is None or found.get("letter") == attributes["letter"]:
+            return letter
+        with suppress(Unavailable):  # it takes room, and does no other harm
+            self._letters.drop(mine)
+        return self.letter(submission)
+
+    def erase(self, submission: Submission) -> None:
+        if (partition := self._erase(submission.id)) is not None:
+            self._table.write(self._table.put(_stripped(partition, submission)))
+
+    def purge(self, submission: SubmissionId) -> None:
+        if (partition := self._erase(submission)) is not None:
+            self._table.delete(key(partition, HEAD))
+
+    def _erase(self, submission: SubmissionId) -> str | None:
+        """All but its head; the partition that it is in, where there is one."""
+        partition = partition_of(submission)
+        head = None if partition is None else self._table.get(key(partition, HEAD), f"{_WITHOUT_ATTEMPTS}, {REPLACED}")
+        if partition is None or head is None:
+            return None
+        for name in (head[each]["S"] for each in ("letter", REPLACED) if each in head):
+            if name and not letters.is_item(name):
+                self._letters.drop_object(name)
+        if "parcels" in head:
+            # It tells each of its parcels as they were created, and a worker must not find one so again.
+            self._table.write(self._table.put(_stripped(partition, _submission([head]).stripped())))
+        for item in self._table.query("pk = :pk", {":pk": partition}, fields="pk, sk"):
+            if item["sk"]["S"] != HEAD:
+                self._table.delete(item)
+        return partition
 
     def list(self, cursor: Cursor) -> Page[Submission]:
-        mark = cursor.mark
-        beyond = None if mark is None else self._place(mark)
-        if cursor.newer and beyond is not None:
-            places = self._creation.newer(beyond, cursor.limit + 1)
-        else:
-            places = self._creation.older(beyond, cursor.limit + 1)
+        beyond = None if cursor.mark is None else self._place(cursor.mark)
+        places = self._creation.page(cursor, beyond, cursor.limit + 1)
         return Page.of(cursor, self._at(places[: cursor.limit]), has_more=len(places) > cursor.limit)
 
     def created_since(self, mark: Mark | None, until: datetime, limit: int) -> Sequence[Submission]:
@@ -117,10 +161,12 @@ class DynamoSubmissions:
         if HEAD not in items:
             return None
         head = items[HEAD]
+        if _is_stripped(head):
+            return None
         if "parcel" in head:
             parcel: Parcel | None = _parcel(head)
         else:
-            # The head of several parcels never changes, so the two reads can't disagree.
+            # The parcels in the head of several never change, so the two reads can't disagree.
             changed = self._table.get(key(head["pk"]["S"], _sort(number)), _WITHOUT_ATTEMPTS)
             parcel = _new_parcels(head).get(number) if changed is None else _parcel(changed)
         if parcel is None or parcel.number != number:
@@ -182,7 +228,7 @@ class DynamoSubmissions:
         for head in self._table.get_many(keys, _WITHOUT_ATTEMPTS):
             id_ = SubmissionId(id_at(head["created"]["S"]))
             submission = _submission([head]) if "parcel" in head else self.get(id_)
-            if submission is not None:
+            if submission is not None and not submission.erased:  # the index may be behind
                 found[id_] = submission
         return [found[id_] for id_ in ids if id_ in found]
 
@@ -195,6 +241,17 @@ def _head(partition: str, submission: Submission, letter: str, token: str) -> It
         return head | {"parcel": {"B": packed(records[0])}, "version": {"S": token}}
     # One item instead of a transaction, which costs double and holds a hundred items at most.
     return head | {"parcels": {"B": packed({"parcels": records})}}
+
+
+def _stripped(partition: str, submission: Submission) -> Item:
+    """The head of one that is erased. Without a stripe it is in no index."""
+    created = {"created": index_keys(submission.created_at, submission.id)["created"]}
+    record = {"head": {"B": packed(submission.record())}, "letter": {"S": ""}, COMPLETED: {"BOOL": True}}
+    return key(partition, HEAD) | created | record
+
+
+def _is_stripped(head: Item) -> bool:
+    return not head["letter"]["S"]
 
 
 def _sort(number: int) -> str:
@@ -215,5 +272,5 @@ def _submission(items: builtins.list[Item]) -> Submission:
     """From its head and what parcels it has beside it."""
     head = items[0]
     changed = {parcel.number: parcel for parcel in map(_parcel, (item for item in items if "parcel" in item))}
-    parcels = changed if "parcel" in head else _new_parcels(head) | changed
+    parcels = changed if "parcel" in head else _new_parcels(head) | changed if "parcels" in head else {}
     return Submission.from_record(unpacked(head["head"]), [parcels[number] for number in sorted(parcels)])

@@ -98,17 +98,22 @@ class Table:
 
     def update(self, key: Item, attributes: Item, *, version: str) -> Action:
         """The write of some of an item's attributes, only over that `version` of it."""
+        return self._update(key, attributes, "version = :expected", {":expected": {"S": version}})
+
+    def update_once(self, key: Item, attributes: Item, mark: str) -> Action:
+        """The write of some attributes of an item that is there, unless the attribute `mark` of it is."""
+        marked = attributes | {mark: {"BOOL": True}}
+        return self._update(key, marked, f"attribute_exists(pk) AND attribute_not_exists({mark})", {})
+
+    def _update(self, key: Item, attributes: Item, condition: str, values: Item) -> Action:
         changes = ", ".join(f"{name} = :{name}" for name in attributes)
         return (
             "Update",
             {
                 "Key": key,
                 "UpdateExpression": f"SET {changes}",
-                "ConditionExpression": "version = :expected",
-                "ExpressionAttributeValues": {
-                    ":expected": {"S": version},
-                    **{f":{name}": value for name, value in attributes.items()},
-                },
+                "ConditionExpression": condition,
+                "ExpressionAttributeValues": values | {f":{name}": value for name, value in attributes.items()},
             },
         )
 

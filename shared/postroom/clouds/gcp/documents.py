@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from google.cloud.firestore import CollectionReference, DocumentReference, Query
     from google.cloud.firestore_v1.base_document import DocumentSnapshot
 
+TOGETHER = 500  # writes in one commit at most
+
 Fields = dict[str, Any]
 Path = tuple[str, ...]
 """Collection, id, and so on down to the id of a document."""
@@ -56,6 +58,13 @@ class Update:
     updated: str
 
 
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a document, where it is there."""
+
+    path: Path
+
+
 class Documents:
     """The documents of one database. Every method raises `Unavailable` where Firestore can't be reached."""
 
@@ -80,7 +89,7 @@ class Documents:
         """One document, or None."""
         return self.read([path], fields)[0]
 
-    def commit(self, *writes: Create | Put | Update) -> list[str]:
+    def commit(self, *writes: Create | Put | Update | Delete) -> list[str]:
         """Do all the writes or none of them, durable on return; the new version of each. Raises `Refused`.
 
         The SDK repeats a commit whose answer was lost. So a refusal may be the second answer to a commit that was
@@ -104,11 +113,18 @@ class Documents:
                         at = Timestamp()
                         at.FromJsonString(write.updated)
                         batch.update(reference, write.fields, Client.write_option(last_update_time=at))
+                    case Delete():
+                        batch.delete(reference)
             try:
                 results = batch.commit(retry=self._clients.again(), timeout=self._clients.patience)
             except (AlreadyExists, FailedPrecondition, NotFound) as error:
                 raise Refused(str(error)) from error
-            return [result.update_time.rfc3339() for result in results]
+            return [result.update_time.rfc3339() if result.update_time else "" for result in results]
+
+    def delete_all(self, paths: Sequence[Path]) -> None:
+        """Remove those of the documents that are there."""
+        for start in range(0, len(paths), TOGETHER):
+            self.commit(*map(Delete, paths[start : start + TOGETHER]))
 
     def increase(self, path: Path, field: str, number: int) -> int | None:
         """What the field holds once `number` is added to it, or None where there is no such document.
@@ -157,6 +173,10 @@ class Documents:
         with self._reading():
             found = query.stream(retry=self._clients.again(), timeout=self._clients.patience)
             return [document for snapshot in found if (document := _document(snapshot)) is not None]
+
+    def ids(self, collection: Path) -> list[str]:
+        """Of all documents in a collection."""
+        return [each.id for each in self.run(self.collection(collection).select(()))]
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

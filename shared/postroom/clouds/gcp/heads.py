@@ -40,6 +40,11 @@ def fresh(submission: Submission) -> Fields:
     }
 
 
+def erased(submission: Submission) -> Fields:
+    """The fields that a stripped head leaves. Without a shard, no list finds it."""
+    return {"head": packed(submission.record()), "parcels": 0, "created_at": submission.created_at}
+
+
 def read(document: Document, of: Sequence[Parcel] = ()) -> Submission:
     """The head in a document, with the parcels `of` it."""
     return Submission.from_record(unpacked(document.fields["head"]), of)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
+from uuid import uuid4
 
 from postroom.clouds.gcp.clients import Clients, told_as_unavailable
 from postroom.clouds.gcp.documents import Fields
@@ -14,6 +15,9 @@ from postroom.ports import Unavailable
 
 LARGEST_WITHIN = 256 * 1024  # octets, as stored; a document holds 1 MiB in all
 FIELDS = ("letter", "letter_deflated", "letter_object")
+COMPLETED = "letter_completed"
+OBJECTS = ("letter_object", "letter_replaced")
+"""The fields that name objects of the bucket."""
 
 
 class Letters:
@@ -29,12 +33,26 @@ class Letters:
         The object of a large letter is written before the document: a crash in between leaves an object that nobody
         asks for, never a submission without its letter.
         """
+        # The fingerprint is part of the name, so that another letter under the same id overwrites nothing.
+        return self._kept(f"letters/{submission.id}/{submission.fingerprint}", letter)
+
+    def complete(self, before: Mapping[str, Any], submission: str, letter: bytes) -> Fields:
+        """The fields that take the place of those `before` it. What was an object stays for who still reads it."""
+        replaced = before.get("letter_object")
+        fields = self._kept(f"letters/{submission}/{uuid4().hex}", letter)
+        return {"letter": None, "letter_object": None, **fields, "letter_replaced": replaced, COMPLETED: True}
+
+    def drop(self, fields: Mapping[str, Any]) -> None:
+        """Erase the objects that a document with these fields names."""
+        for name in filter(None, map(fields.get, OBJECTS)):
+            self._delete(name)
+
+    def _kept(self, name: str, letter: bytes) -> Fields:
+        """The fields by which a letter is found, and the object of that name where it needs one."""
         stored, was_deflated = deflated(letter)
         fields: Fields = {"letter_deflated": was_deflated}
         if len(stored) <= LARGEST_WITHIN:
             return {**fields, "letter": stored}
-        # The fingerprint is part of the name, so that another letter under the same id overwrites nothing.
-        name = f"letters/{submission.id}/{submission.fingerprint}"
         self._put(name, stored)
         return {**fields, "letter_object": name}
 
@@ -64,6 +82,19 @@ class Letters:
                     timeout=self._clients.patience,
                     retry=DEFAULT_RETRY.with_timeout(self._clients.patience / 2),
                 )
+
+    def _delete(self, name: str) -> None:
+        from google.api_core.exceptions import NotFound
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        with _told(f"the letter {name} can't be erased from Cloud Storage"):
+            blob = self._clients.storage().bucket(self._bucket).blob(name)
+            try:
+                patience = self._clients.patience
+                blob.delete(timeout=patience, retry=DEFAULT_RETRY.with_timeout(patience / 2))
+            except NotFound as error:
+                if "No such object" not in str(error):
+                    raise
 
     def _get(self, name: str) -> bytes | None:
         from google.api_core.exceptions import NotFound

@@ -23,7 +23,12 @@ class Listing:
 
     def page(self, cursor: Cursor) -> Page[Submission]:
         """Newest first. Raises `UnknownCursor`."""
+        from google.cloud.firestore import FieldFilter
+
         query = self._query("ASCENDING" if cursor.newer else "DESCENDING")
+        for bound, operator in ((cursor.since, ">="), (cursor.until, "<")):
+            if bound is not None:
+                query = query.where(filter=FieldFilter("created_at", operator, bound))
         if cursor.mark is not None:
             query = self._beyond(query, self._mark(cursor.mark))
         # The one that only tells of more costs no read of its parcels.

@@ -25,8 +25,8 @@ from datetime import datetime
 from postroom.clouds.gcp import attempts, heads, parcels
 from postroom.clouds.gcp.clients import Clients
 from postroom.clouds.gcp.documents import Create, Documents, Path, Put, Refused, Update
+from postroom.clouds.gcp.letters import COMPLETED, OBJECTS, Letters
 from postroom.clouds.gcp.letters import FIELDS as LETTER
-from postroom.clouds.gcp.letters import Letters
 from postroom.clouds.gcp.listing import Listing
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Parcel
@@ -101,6 +101,50 @@ class FirestoreSubmissions:
         path = heads.path(submission)
         head = None if path is None else self._documents.get(path, LETTER)
         return None if head is None else self._letters.read(head.fields)
+
+    def complete(self, submission: SubmissionId, letter: bytes) -> bytes | None:
+        path = heads.path(submission)
+        while path is not None and (head := self._documents.get(path, (*LETTER, COMPLETED))) is not None:
+            stored = self._letters.read(head.fields)
+            if head.fields.get(COMPLETED) or stored is None:
+                return stored
+            fields = self._letters.complete(head.fields, submission, letter)
+            try:
+                self._documents.commit(Update(path, fields, head.updated))
+            except Refused:
+                # Somebody was faster, if only with a parcel in the same document; or we were, and the answer was lost.
+                after = self._documents.get(path, ("letter_object",))
+                if after is None or after.fields.get("letter_object") != fields["letter_object"]:
+                    self._letters.drop({"letter_object": fields["letter_object"]})
+            else:
+                return letter
+        return None
+
+    def erase(self, submission: Submission) -> None:
+        path = heads.path(submission.id)
+        if path is not None and self._erase(path, submission):
+            self._documents.commit(Put(path, heads.erased(submission)))
+
+    def purge(self, submission: SubmissionId) -> None:
+        path = heads.path(submission)
+        if path is not None and self._erase(path, None):
+            self._documents.delete_all([path])
+
+    def _erase(self, path: Path, stripped: Submission | None) -> bool:
+        """All but its document, and whether that is there.
+
+        Of several parcels nobody must see only some: the document is stripped before they go.
+        """
+        head = self._documents.get(path, (*heads.FIELDS, *OBJECTS))
+        if head is None:
+            return False
+        self._letters.drop(head.fields)
+        if head.fields["parcels"] > 1:
+            self._documents.commit(Put(path, heads.erased(stripped or heads.read(head).stripped())))
+        kinds = ("attempts",) if heads.is_alone(head) else ("attempts", "parcels")
+        apart = [(*path, kind) for kind in kinds]
+        self._documents.delete_all([(*where, each) for where in apart for each in self._documents.ids(where)])
+        return True
 
     def list(self, cursor: Cursor) -> Page[Submission]:
         return self._listing.page(cursor)

@@ -21,21 +21,23 @@ from postroom.ports import Unavailable
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-VERSION = 3
+VERSION = 4
 
 SCHEMA = """
 CREATE TABLE submissions (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     created_at INTEGER NOT NULL,
-    head TEXT NOT NULL
+    head TEXT NOT NULL,
+    erased INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX submissions_by_creation ON submissions (created_at);
 
 CREATE TABLE letters (
     submission INTEGER PRIMARY KEY,
     packed BLOB,           -- or NULL where the letter is
-    file TEXT              -- a file of its own
+    file TEXT,             -- a file of its own
+    completed INTEGER NOT NULL DEFAULT 0  -- with the files that it lacked when it was created
 );
 
 CREATE TABLE parcels (
@@ -82,6 +84,8 @@ CHANGES = {
     1: "ALTER TABLE parcels DROP COLUMN claim; ALTER TABLE parcels DROP COLUMN lease_until;",
     2: "ALTER TABLE tasks ADD COLUMN destination TEXT; DROP INDEX tasks_by_time;"
     "CREATE INDEX tasks_by_time ON tasks (queue, not_before, destination) WHERE done_at IS NULL;",
+    3: "ALTER TABLE submissions ADD COLUMN erased INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE letters ADD COLUMN completed INTEGER NOT NULL DEFAULT 0;",
 }
 """What takes a file from one version to the next."""
 
@@ -206,6 +210,7 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -16000")
+        connection.execute("PRAGMA secure_delete = ON")  # what is erased is written over, as some builds do anyway
     except BaseException:
         connection.close()
         raise

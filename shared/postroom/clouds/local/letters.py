@@ -32,6 +32,14 @@ class LetterFiles:
             raise Unavailable(f"the letter {file} can't be written: {error}") from error
         return path
 
+    def drop(self, name: str) -> None:
+        """Erase the file of that name, where it is. Raises `Unavailable`."""
+        file = self._folder / name[:2] / name
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(f"the letter {file} can't be erased: {error}") from error
+
     def get(self, path: str) -> bytes | None:
         """The file's bytes, or None once it is erased."""
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from sqlite3 import Connection
+from typing import Any
 
 from postroom.clouds.local.database import Database, Row, microseconds
 from postroom.clouds.local.letters import LetterFiles
@@ -59,8 +60,7 @@ class LocalSubmissions:
         file = None
         if len(letter) > INLINE:
             # The file goes first: a crash after it leaves an orphan, a crash before it would leave no letter.
-            # The fingerprint in its name keeps another request under the same id from writing over it.
-            file, packed = self._letters.put(f"{submission.id}-{submission.fingerprint}", letter), None
+            file, packed = self._letters.put(_as_created(submission), letter), None
         head = (str(submission.id), microseconds(submission.created_at), write_json(submission.record()))
         return _New(head, [(each.number, write_json(each.record())) for each in submission.parcels], packed, file)
 
@@ -90,19 +90,69 @@ class LocalSubmissions:
             return packed if file is None else self._letters.get(file)
         return None
 
+    def complete(self, submission: SubmissionId, letter: bytes) -> bytes | None:
+        head = self.get(submission)
+        if head is None or head.erased:
+            return None
+        file = self._letters.put(_as_completed(head), letter) if len(letter) > INLINE else None
+        row = (None if file else letter, file, submission)
+        self._database.write(
+            lambda connection: connection.execute(
+                """UPDATE letters SET packed = ?, file = ?, completed = 1
+                   WHERE submission = (SELECT number FROM submissions WHERE id = ?) AND NOT completed""",
+                row,
+            )
+        )
+        stored = self.letter(submission)
+        if stored is None and file is not None:  # it was erased meanwhile
+            self._letters.drop(_as_completed(head))
+        return stored
+
+    def erase(self, submission: Submission) -> None:
+        self._drop_files(submission)
+        erased = (write_json(submission.record()), submission.id)
+
+        def work(connection: Connection) -> None:
+            _erase(connection, submission.id)
+            connection.execute("UPDATE submissions SET head = ?, erased = 1 WHERE id = ?", erased)
+
+        self._database.write(work)
+
+    def purge(self, submission: SubmissionId) -> None:
+        head = self.get(submission)
+        if head is None:
+            return
+        self._drop_files(head)
+
+        def work(connection: Connection) -> None:
+            _erase(connection, submission)
+            connection.execute("DELETE FROM submissions WHERE id = ?", (submission,))
+
+        self._database.write(work)
+
+    def _drop_files(self, submission: Submission) -> None:
+        """Before the rows: a crash in between leaves rows that are erased again, and no file that nobody knows of."""
+        for name in (_as_created(submission), _as_completed(submission)):
+            self._letters.drop(name)
+
     def list(self, cursor: Cursor) -> Page[Submission]:
-        start: Row = ()
-        if cursor.mark is not None:
-            start = self._start("SELECT created_at, number FROM submissions WHERE id = ?", cursor.mark)
+        conditions, values = ["NOT erased"], list[Any]()
         beyond, order = _direction(cursor)
+        if cursor.mark is not None:
+            values += self._start("SELECT created_at, number FROM submissions WHERE id = ?", cursor.mark)
+            conditions.append(f"(created_at, number) {beyond} (?, ?)")
+        for bound, condition in ((cursor.since, "created_at >= ?"), (cursor.until, "created_at < ?")):
+            if bound is not None:
+                conditions.append(condition)
+                values.append(microseconds(bound))
         rows = self._database.read(
             f"""SELECT s.number, s.head, p.record FROM (
                     SELECT number, created_at, head FROM submissions
-                    {f"WHERE (created_at, number) {beyond} (?, ?)" if start else ""}
+                    WHERE {" AND ".join(conditions)}
                     ORDER BY created_at {order}, number {order} LIMIT ?
                 ) s LEFT JOIN parcels p ON p.submission = s.number
-                ORDER BY s.created_at {order}, s.number {order}, p.number""",  # noqa: S608
-            *start,
+                ORDER BY s.created_at {order}, s.number {order}, p.number""",  # noqa: S608  no values in it
+            *values,
             cursor.limit + 1,
         )
         return Page.of(cursor, _submissions(rows))
@@ -112,7 +162,7 @@ class LocalSubmissions:
         rows = self._database.read(
             f"""SELECT s.number, s.head, p.record FROM (
                     SELECT number, id, created_at, head FROM submissions
-                    WHERE created_at < ? {"AND (created_at, id) > (?, ?)" if start else ""}
+                    WHERE NOT erased AND created_at < ? {"AND (created_at, id) > (?, ?)" if start else ""}
                     ORDER BY created_at, id LIMIT ?
                 ) s LEFT JOIN parcels p ON p.submission = s.number
                 ORDER BY s.created_at, s.id, p.number""",  # noqa: S608  no values in it
@@ -231,6 +281,25 @@ def _inserting(new: Sequence[_New]) -> Callable[[Connection], bool]:
         return all(each.insert(connection) for each in new)
 
     return insert
+
+
+def _as_created(submission: Submission) -> str:
+    """The name of its letter's file. The fingerprint keeps another request under the same id from writing over it."""
+    return f"{submission.id}-{submission.fingerprint}"
+
+
+def _as_completed(submission: Submission) -> str:
+    """The name of the file once the letter has all it encloses: whoever still reads the other must find it."""
+    return f"{_as_created(submission)}-completed"
+
+
+def _erase(connection: Connection, submission: SubmissionId) -> None:
+    """All rows of a submission but its own."""
+    for table in ("attempts", "parcels", "letters"):
+        connection.execute(
+            f"DELETE FROM {table} WHERE submission = (SELECT number FROM submissions WHERE id = ?)",  # noqa: S608
+            (submission,),
+        )
 
 
 def _attempt(record: bytes) -> Attempt:
