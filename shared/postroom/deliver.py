@@ -23,9 +23,10 @@ from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask, ParcelRef
 from postroom.delivery.together import together
 from postroom.destination import Elsewhere
+from postroom.enclosures import Enclosed, Enclosures, UnderWay
 from postroom.message.dkim import SigningKey
 from postroom.outgoing import Outgoing
-from postroom.ports import Carried, Found, Schedule, Unavailable, Wire
+from postroom.ports import Carried, Found, NotFetched, Schedule, Unavailable, Wire
 from postroom.smtp.envelope import Mail
 from postroom.smtp.transcript import bounded, escaped
 from postroom.smtp.verdict import Fate, Verdict
@@ -53,6 +54,10 @@ class _Elsewhere:
     parcels: list[Parcel] = field(default_factory=list)
 
 
+class _Incomplete(Exception):
+    """A letter can't be claimed yet: some of its files are still to be fetched."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliver:
     """Carries the parcels of a task. Raises `Unavailable` where an outcome could not be recorded."""
@@ -62,6 +67,7 @@ class Deliver:
     admission: Admission
     destination: Callable[[DeliveryTask], Target | Verdict | Elsewhere]
     wire: Wire
+    enclosures: Enclosures
     policy: RetryPolicy
     signing: Callable[[str], tuple[SigningKey, ...]]  # the keys of a From domain
     clock: Callable[[], datetime]
@@ -79,18 +85,21 @@ class Deliver:
 
     def __call__(self, task: DeliveryTask) -> None:
         self._record_what_is_remembered()
+        until = self.monotonic() + self.session_seconds
+        incomplete: tuple[ParcelRef, ...] = ()
         match self.admission(task):
             case NotNow() as wait:
                 detour = self._detour(task, wait)
                 visit = self.admission(replace(task, route=detour.route)) if detour is not None else wait
                 if detour is not None and isinstance(visit, Visit):
                     with visit:
-                        self._carry(task, detour, visit)
+                        incomplete = self._carry(task, detour, visit)
                 else:
                     self._wait(task, wait)
             case Visit() as visit:
                 with visit:
-                    self._carry(task, self.destination(task), visit)
+                    incomplete = self._carry(task, self.destination(task), visit)
+        self._enclose(task, incomplete, until)
 
     def _detour(self, task: DeliveryTask, wait: NotNow) -> Target | None:
         """Where the letters of a destination that rests may go instead; one that is only slow keeps its own."""
@@ -104,12 +113,14 @@ class Deliver:
             return None
         return found if found.route != task.route else found.fallback
 
-    def _carry(self, task: DeliveryTask, found: Target | Verdict | Elsewhere, visit: Visit) -> None:
+    def _carry(self, task: DeliveryTask, found: Target | Verdict | Elsewhere, visit: Visit) -> tuple[ParcelRef, ...]:
+        """Those are handed back whose letters still lack files."""
         began = self.monotonic()
         deadline, no_more = began + self.session_seconds, began + self.begin_seconds
         refs = iter(task.parcels)
         elsewhere, target = (_Elsewhere(found.route), found.here) if isinstance(found, Elsewhere) else (None, found)
         opened: dict[int, _Opened] = {}
+        incomplete: list[ParcelRef] = []
         # A home that fails in the middle must not tear down a session whose letters are on their way.
         trouble: list[Unavailable] = []
 
@@ -117,6 +128,9 @@ class Deliver:
             while not trouble and self.monotonic() < no_more and (ref := next(refs, None)) is not None:
                 try:
                     mail = self._open(task, ref, opened, elsewhere)
+                except _Incomplete:
+                    incomplete.append(ref)
+                    continue
                 except Unavailable as error:
                     trouble.append(error)
                     return
@@ -157,6 +171,28 @@ class Deliver:
         left = tuple(refs)
         if left:
             self.schedule.put(replace(task, parcels=left).again(), self.clock())
+        return tuple(incomplete)
+
+    def _enclose(self, task: DeliveryTask, incomplete: tuple[ParcelRef, ...], until: float) -> None:
+        """Have the letters' files fetched, and bring the letters again.
+
+        That may take long, so it is done where no claim, no session and no place at the destination is held by it.
+        """
+        ready: list[ParcelRef] = []
+        for place, ref in enumerate(incomplete):
+            left = until - self.monotonic()
+            if left <= 0:
+                ready += incomplete[place:]  # they have their time in the next run
+                break
+            match self.enclosures(ref.submission, left):
+                case Enclosed():
+                    ready.append(ref)
+                case UnderWay(again_at):
+                    self.schedule.put(replace(task, parcels=(ref,)).again(), again_at)
+                case NotFetched() as missing:
+                    self._see_to(task, ref, missing=missing)
+        if ready:
+            self.schedule.put(replace(task, parcels=tuple(ready)).again(), self.clock())
 
     # Waiting.
 
@@ -173,7 +209,7 @@ class Deliver:
             free = standing(parcel, ref, now, holder_is_dead=False) is Standing.FREE
             if not free or now > end or (parcel.route, parcel.destination) != (task.route, task.destination):
                 # What becomes of it is nothing that its destination could decide.
-                self._see_to(task, ref, wait.health.cause)
+                self._see_to(task, ref, kept_by=wait.health.cause)
                 continue
             due = parcel.next_attempt_at or submission.date_of(parcel)
             # It ends in time, however long the rest is.
@@ -183,10 +219,12 @@ class Deliver:
             later.append((parcel.task(named), at))
         self.schedule.put_many(later)
 
-    def _see_to(self, task: DeliveryTask, ref: ParcelRef, cause: str | None) -> None:
+    def _see_to(
+        self, task: DeliveryTask, ref: ParcelRef, *, kept_by: str | None = None, missing: NotFetched | None = None
+    ) -> None:
         """All that is to be done for a parcel but to carry it: it expires, or a dead worker's claim is ended."""
         opened: dict[int, _Opened] = {}
-        if self._open(task, ref, opened, kept_by=cause) is not None:
+        if self._open(task, ref, opened, kept_by=kept_by, complete=False, missing=missing) is not None:
             ((_, ours),) = opened.items()
             self._record(self._settlement(ours).put_back(ours.parcel), None)
 
@@ -199,15 +237,20 @@ class Deliver:
         opened: dict[int, _Opened],
         elsewhere: _Elsewhere | None = None,
         kept_by: str | None = None,
+        complete: bool = True,
+        missing: NotFetched | None = None,
     ) -> Mail | None:
         """The parcel's letter, claimed and ready to go, or None where there is nothing to carry.
 
-        `elsewhere` takes those that go on in another queue, `kept_by` is the cause for which nobody was asked.
+        `elsewhere` takes those that go on in another queue, `kept_by` is the cause for which nobody was asked. A
+        letter that must be `complete` and isn't raises `_Incomplete`; else `missing` is why it isn't.
         """
         letters: list[Outgoing] = []
 
         def frank(found: Found) -> Franking | None:
             letters.append(Outgoing.of(found, self.claims.submissions, self.signing))
+            if letters[-1].incomplete and complete and not self._is_too_late(found.submission, found.parcel, now):
+                raise _Incomplete
             return letters[-1].franking
 
         now = self.clock()
@@ -231,8 +274,15 @@ class Deliver:
                     route, back = elsewhere.route, self._settlement(ours).put_back(parcel)
                     self._record(replace(back, route=route.name, queue=route.queue), None, elsewhere.parcels.append)
                     return None
+                if outgoing.incomplete:
+                    if missing is None:
+                        self._record(self._settlement(ours).put_back(parcel), None)
+                    else:
+                        self._give_back(ours, "attachment", missing.why, for_good=missing.for_good)
+                    return None
                 if outgoing.trouble is not None:
-                    self._give_back(ours, outgoing.trouble, lost=outgoing.letter is None)
+                    lost = outgoing.letter is None
+                    self._give_back(ours, "letter_lost" if lost else "signing", outgoing.trouble, for_good=lost)
                     return None
                 return self._franked(ours, outgoing, opened)
             case Live(parcel, until):
@@ -244,13 +294,13 @@ class Deliver:
                 self._put_next(parcel)
         return None
 
-    def _give_back(self, ours: _Opened, note: str, *, lost: bool) -> None:
-        """Settle a parcel whose letter can't go out: for good where it is lost, else for a later try."""
-        if lost:
-            self._fail(ours, "letter_lost", note)
+    def _give_back(self, ours: _Opened, cause: str, note: str, *, for_good: bool) -> None:
+        """Settle a parcel whose letter can't go out: for good, or for a later try."""
+        if for_good:
+            self._fail(ours, cause, note)
             return
         due = ours.parcel.due(self.clock())
-        verdicts = tuple(Verdict(each.address, Fate.DEFERRED, note=note, cause="signing") for each in due)
+        verdicts = tuple(Verdict(each.address, Fate.DEFERRED, note=note, cause=cause) for each in due)
         self._settle(ours, Carried(verdicts=verdicts, note=note))
 
     def _franked(self, ours: _Opened, outgoing: Outgoing, opened: dict[int, _Opened]) -> Mail | None:
@@ -277,10 +327,12 @@ class Deliver:
         submission, parcel, settlement = ours.submission, ours.parcel, self._settlement(ours)
         if parcel.deaths >= MOST_DEATHS:
             return settlement.failed(parcel, "killed_its_worker")
-        due = submission.due_since(parcel)
-        if self.policy.too_late(due=due, now=settlement.now, expires_at=submission.expires_at):
+        if self._is_too_late(submission, parcel, settlement.now):
             return settlement.expired(parcel, kept_by)
         return None
+
+    def _is_too_late(self, submission: Submission, parcel: Parcel, now: datetime) -> bool:
+        return self.policy.too_late(due=submission.due_since(parcel), now=now, expires_at=submission.expires_at)
 
     # Settling.
 

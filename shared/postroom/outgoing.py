@@ -25,6 +25,7 @@ class Outgoing:
     letter: Letter | None
     keys: tuple[SigningKey, ...] = ()
     trouble: str | None = None
+    incomplete: bool = False  # some of its files are still to be fetched
 
     @classmethod
     def of(cls, found: Found, submissions: Submissions, signing: Callable[[str], tuple[SigningKey, ...]]) -> Outgoing:
@@ -35,6 +36,8 @@ class Outgoing:
             letter = Letter.unpack(stored)
         except ValueError as error:
             return cls(None, trouble=f"The stored letter is damaged: {error}")
+        if not letter.complete:
+            return cls(letter, trouble="Some of its files are still to be fetched", incomplete=True)
         try:
             return cls(letter, signing(letter.sender.domain))
         except (SealError, UnusableKey) as error:
@@ -58,7 +61,7 @@ class Outgoing:
         frozen = parcel.franking.selectors if parcel.franking else ()
         signers = tuple(key for key in self.keys if key.selector in frozen)
         date = submission.date_of(parcel)
-        octets = render(self.letter, message_id=submission.message_id, date=date, seed=submission.id)
+        octets = rendered(self.letter, submission, date)
         recipients = tuple(each.address for each in parcel.due(now))
         for command in (MailFrom(submission.return_path), *map(RcptTo, recipients)):
             command.encode()
@@ -74,3 +77,8 @@ class Outgoing:
             envelope_id=submission.id,
             requiretls=submission.requiretls,
         )
+
+
+def rendered(letter: Letter, submission: Submission, date: datetime) -> bytes:
+    """The letter's octets, without a signature. Raises `UnsendableLetter`."""
+    return render(letter, message_id=submission.message_id, date=date, seed=submission.id)

@@ -27,6 +27,7 @@ from postroom.delivery.health import Pace
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Routes
 from postroom.destination import Destinations
+from postroom.enclosures import Enclosures
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
 from postroom.ports import Counters, Directory, Holders, Schedule, Submissions, Wire
@@ -233,6 +234,7 @@ def ways_out(settings: Settings, resolver: DnsResolver, timeouts: Timeouts) -> t
 
 def delivering(settings: Settings) -> Deliver:
     """The worker's use case. To be made in the process that uses it: it names that process in its claims."""
+    from postroom.internet.files import Files
     from postroom.internet.loop import Background
     from postroom.internet.policies import StsPolicies
     from postroom.internet.wire import SmtpWire
@@ -279,6 +281,14 @@ def delivering(settings: Settings) -> Deliver:
         destination=destinations,
         has_fallback=destinations.has_fallback,
         wire=wire,
+        enclosures=Enclosures(
+            submissions=submissions,
+            directory=directory,
+            fetch=Files(https),
+            clock=now,
+            monotonic=time.monotonic,
+            holder=holder,
+        ),
         policy=settings.retry_policy,
         signing=signing(remembered(settings), settings.seal_private),
         clock=now,

@@ -48,8 +48,14 @@ CONTENT: list[tuple[Any, str]] = [
 ]
 
 MEMBERS: list[tuple[dict[str, Any], str]] = [
-    ({"path": "https://a.example/b"}, "Invalid `{}.path` field: this deployment doesn't offer it; leave it out."),
-    ({"filename": 1}, "Missing `{}.content` field. Invalid `{}.filename` field: expected a string, not a number."),
+    (
+        {"filename": 1},
+        "Missing `{}.content` or `path` field. Invalid `{}.filename` field: expected a string, not a number.",
+    ),
+    (
+        {"content": "QUJD", "path": "https://a.example/b"},
+        "Invalid `{}.path` field: `content` was given too, and a file comes from one of them.",
+    ),
     (
         {"content": "", "filename": "a\nb"},
         "Invalid `{}.filename` field: it holds a character that no header can carry (U+000A).",
@@ -117,7 +123,7 @@ def test_every_other_member_is_checked(office: Office, file: dict[str, Any], mes
 
 @pytest.mark.parametrize("files", [[{}], [{"filename": "a.txt"}], [{"content": None, "path": None}]])
 def test_neither_content_nor_path(office: Office, files: list[Any]) -> None:
-    message = "Missing `attachments[0].content` field."
+    message = "Missing `attachments[0].content` or `path` field."
     assert problem(office.post(letter(attachments=files))) == (422, "invalid_attachment", message)
 
 
@@ -140,6 +146,66 @@ def test_no_two_files_have_the_same_content_id(office: Office) -> None:
     message = "Invalid `attachments[1].content_id` field: an item before it has the same."
     assert problem(office.post(letter(attachments=[one, other]))) == (422, "invalid_attachment", message)
     assert office.send(attachments=[one, {"content": "QUJD"}, {"content": "QUJD"}])
+
+
+A_URL = "is not a URL such as https://example.org/path"
+PATHS: list[tuple[Any, str]] = [
+    (7, "expected a string, not a number"),
+    (["https://a.example/b"], "expected a string, not an array"),
+    ("", f"'' {A_URL}"),
+    ("http://a.example/b", "it must begin with https://"),
+    ("file:///etc/passwd", f"'file:///etc/passwd' {A_URL}"),
+    ("data:text/plain;base64,QUJD", f"'data:text/plain;base64,QUJD' {A_URL}"),
+    ("ftp://a.example/b", f"'ftp://a.example/b' {A_URL}"),
+    ("//a.example/b", f"'//a.example/b' {A_URL}"),
+    ("/etc/passwd", f"'/etc/passwd' {A_URL}"),
+    ("https://user:secret@a.example/b", f"'https://user:secret@a.example/b' {A_URL}"),
+    ("https://a.example/b c", f"'https://a.example/b c' {A_URL}"),
+    ("https://a.example/b\r\nX: y", f"'https://a.example/b\\r\\nX: y' {A_URL}"),
+    ("https://a.example/é", f"'https://a.example/é' {A_URL}"),
+    ("https://a.example/\ud800", "it holds half a surrogate pair at position 18"),
+    ("https://a..example/b", "'a..example' is not a host name"),
+    ("https://a.example:99999/b", "99999 is not a port"),
+    ("https://a.example/" + "b" * 2031, "it is longer than 2048 characters"),
+]
+
+
+@pytest.mark.parametrize(("path", "why"), PATHS)
+def test_a_path_that_nobody_could_fetch_from_is_refused(office: Office, path: Any, why: str) -> None:
+    body = letter(attachments=[{"filename": "a.pdf", "path": path}])
+    assert problem(office.post(body)) == (422, "invalid_attachment", f"Invalid `attachments[0].path` field: {why}.")
+
+
+@pytest.mark.parametrize(
+    ("given", "filename", "content_type"),
+    [
+        ({"path": "https://a.example/files/Invoice%207.pdf?token=x.png#page=2"}, "Invoice 7.pdf", "application/pdf"),
+        ({"path": "https://a.example/b", "filename": "c.png"}, "c.png", "image/png"),
+        ({"path": "https://a.example/b.png", "content_type": "image/webp"}, "b.png", "image/webp"),
+        ({"path": "https://a.example/download"}, "download", ""),
+        ({"path": "https://a.example/download", "content_type": "text/csv"}, "download", "text/csv"),
+        ({"path": "https://a.example"}, "attachment", ""),
+        ({"path": "https://a.example/b/"}, "attachment", ""),
+        ({"path": "https://a.example/%0D%0Ax"}, "attachment", ""),
+        ({"path": "https://a.example/%FF"}, "attachment", ""),
+        ({"path": "https://a.example/..%2F..%5Cx.txt"}, "x.txt", "text/plain"),
+        ({"path": "https://a.example/" + "b" * 300}, "attachment", ""),
+    ],
+)
+def test_a_path_is_kept_for_the_worker_with_what_can_be_said_of_the_file(
+    office: Office, given: dict[str, Any], filename: str, content_type: str
+) -> None:
+    kept = office.kept(office.send(attachments=[given]))
+    path = given["path"]
+    assert kept.attachments == (Attachment(filename=filename, content_type=content_type, path=path),)
+    assert not kept.complete
+
+
+def test_another_path_under_the_same_key_is_another_request(office: Office) -> None:
+    first, second = (letter(attachments=[{"path": f"https://a.example/{name}"}]) for name in "bc")
+    assert office.post(first, key="k").status_code == 200
+    assert office.post(first, key="k").status_code == 200
+    assert problem(office.post(second, key="k"))[:2] == (409, "invalid_idempotent_request")
 
 
 def test_the_files_together_are_limited_as_base64(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,9 +28,10 @@ from postroom.delivery.sts import Policy
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
 from postroom.destination import Destinations
+from postroom.enclosures import Enclosures
 from postroom.message.address import Mailbox
-from postroom.message.letter import Letter
-from postroom.ports import Carried, Cursor, MxFound, NoAnswer, NoDomain, NullMx, Unavailable, Wire
+from postroom.message.letter import Attachment, Letter
+from postroom.ports import Carried, Cursor, Fetched, MxFound, NoAnswer, NoDomain, NotFetched, NullMx, Unavailable, Wire
 from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
@@ -135,6 +136,20 @@ class FakeResolver:
         return self.answer
 
 
+@dataclass
+class FakeWeb:
+    """Files by their URLs. What isn't there is 404."""
+
+    files: dict[str, Fetched | NotFetched] = field(default_factory=dict)
+    asked: list[tuple[str, int, float]] = field(default_factory=list)
+    before: Callable[[], None] = lambda: None  # called before each answer
+
+    def __call__(self, url: str, most: int, seconds: float) -> Fetched | NotFetched:
+        self.asked.append((url, most, seconds))
+        self.before()
+        return self.files.get(url, NotFetched("files.example: it answered with status 404", for_good=True))
+
+
 class UseCases:
     """Accept and deliver, with a clock that a test moves."""
 
@@ -148,6 +163,7 @@ class UseCases:
         self.schedule = FakeSchedule()
         self.wire = FakeWire()
         self.resolver = FakeResolver()
+        self.web = FakeWeb()
         self.policies: dict[str, Policy] = {}
         self.pauses: list[float] = []
         self.only_to: OnlyTo | None = None
@@ -206,6 +222,14 @@ class UseCases:
             destination=destinations,
             has_fallback=destinations.has_fallback,
             wire=wire,
+            enclosures=Enclosures(
+                submissions=submissions,
+                directory=self.directory,
+                fetch=self.web,
+                clock=lambda: self.now,
+                monotonic=lambda: self.seconds,
+                holder=holder,
+            ),
             policy=RetryPolicy(spread=0),
             signing=lambda _: (),
             clock=lambda: self.now,
@@ -248,17 +272,25 @@ class UseCases:
             each.close()
         self.database.close()
 
-    def request(self, *to: str, **options: object) -> SubmitRequest:
+    def request(self, *to: str, paths: Sequence[str] = (), **options: object) -> SubmitRequest:
         letter = Letter(
             sender=Mailbox.parse("alice@example.org"),
             to=tuple(map(Mailbox.parse, to or ("bob@example.net",))),
             subject="hello",
             text="hello",
+            attachments=tuple(
+                Attachment(
+                    filename=path.rpartition("/")[2],
+                    content_type="application/pdf" if path.endswith(".pdf") else "",
+                    path=path,
+                )
+                for path in paths
+            ),
         )
         return SubmitRequest(letter=letter, fingerprint="f", **options)  # type: ignore[arg-type]  # by name
 
     def submit(self, *to: str, **options: object) -> Submission:
-        return self.accept(self.request(*to, **options))
+        return self.accept(self.request(*to, **options))  # type: ignore[arg-type]  # by name
 
     def stored(self, submission: Submission) -> Submission:
         found = self.submissions.get(submission.id)

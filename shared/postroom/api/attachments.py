@@ -9,9 +9,19 @@ from typing import Any
 from marshmallow import ValidationError, post_load, validate, validates_schema
 
 from postroom.api.body import kind
-from postroom.api.fields import ONE_LINE, Members, NotOffered, Shape, Text, Value, accepted_by
+from postroom.api.fields import ONE_LINE, Members, Shape, Text, Value, accepted_by
 from postroom.api.problems import MISSING
-from postroom.message.attachment import LONGEST_ID, LONGEST_TYPE
+from postroom.internet.url import BadUrl, Url
+from postroom.message.attachment import (
+    LARGEST_TOGETHER,
+    LONGEST_ID,
+    LONGEST_NAME,
+    LONGEST_TYPE,
+    UNKNOWN,
+    UNNAMED,
+    in_base64,
+    name_in,
+)
 from postroom.message.letter import (
     Attachment,
     check_content_id,
@@ -21,9 +31,9 @@ from postroom.message.letter import (
 )
 
 MOST = 500
-LARGEST = 40 * 1024 * 1024  # octets of all attachments together, counted as base64
+LARGEST = LARGEST_TOGETHER
+LONGEST_PATH = 2048
 
-_UNNAMED = "attachment"
 _WITHOUT_LINES = str.maketrans("", "", "\r\n\t ")
 
 
@@ -49,23 +59,49 @@ class Content(Value[bytes]):
 _AN_ID = accepted_by(lambda value: check_content_id(_bare(value)), maxLength=LONGEST_ID + len("<>"))
 
 
+class Path(Value[str]):
+    """The https URL of a file. Who serves it, and what, is found out by the worker that fetches it."""
+
+    def shape(self) -> Shape:
+        return {"type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]://", "maxLength": LONGEST_PATH}
+
+    def read(self, value: Any) -> str:
+        text = Text().read(value)
+        if len(text) > LONGEST_PATH:
+            raise ValidationError(f"it is longer than {LONGEST_PATH} characters")
+        try:
+            secure = Url.parse(text).secure
+        except BadUrl as error:
+            raise ValidationError(str(error)) from None
+        if not secure:
+            raise ValidationError("it must begin with https://")
+        return text
+
+
 class AttachmentSchema(Members):
     """One file that travels along."""
 
     content = Content(metadata={"description": "The file's bytes: base64, an array of octets, or a Buffer object."})
-    path = NotOffered(metadata={"description": "The URL to fetch the file from."})
+    path = Path(
+        metadata={
+            "description": "In place of `content`, the https URL that the file is fetched from, once, before the "
+            "letter is sent. No redirect is followed."
+        }
+    )
     filename = Text(
-        load_default=_UNNAMED,
         validate=[
-            validate.Length(max=255, error="it is longer than {max} characters"),
+            validate.Length(max=LONGEST_NAME, error="it is longer than {max} characters"),
             accepted_by(check_text, pattern=ONE_LINE),
         ],
-        metadata={"description": "What the recipient sees it called.", "examples": ["invoice.pdf"]},
+        metadata={
+            "description": "What the recipient sees it called. Without one, the end of `path` decides.",
+            "examples": ["invoice.pdf"],
+        },
     )
     content_type = Text(
         validate=accepted_by(check_content_type, maxLength=LONGEST_TYPE),
         metadata={
-            "description": "Its media type. Without one, the filename's ending decides.",
+            "description": "Its media type. Without one, the filename's ending decides, then who serves `path`.",
             "examples": ["application/pdf"],
         },
     )
@@ -80,24 +116,30 @@ class AttachmentSchema(Members):
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _holds_something(self, _data: Any, original: Any, **_: Any) -> None:
-        if original.get("content") is None and original.get("path") is None:
-            raise ValidationError(MISSING, "content")
+        given = [name for name in ("content", "path") if original.get(name) is not None]
+        if not given:
+            raise ValidationError(MISSING, "content` or `path")  # the backticks of one path, around two
+        if len(given) == 2:
+            raise ValidationError("`content` was given too, and a file comes from one of them", "path")
 
     @post_load
     def _attachment(self, data: dict[str, Any], **_: Any) -> Attachment:
-        filename = data["filename"] or _UNNAMED
+        path = data.get("path")
+        filename = data.get("filename") or (name_in(path) if path else UNNAMED)
         content_id = data.get("content_id") or data.get("inline_content_id")
+        guessed = guess_content_type(filename)
         return Attachment(
             filename=filename,
-            content=data["content"],
-            content_type=data.get("content_type") or guess_content_type(filename),
+            content=data.get("content", b""),
+            content_type=data.get("content_type") or ("" if path and guessed == UNKNOWN else guessed),
             content_id=content_id and _bare(content_id),
+            path=path,
         )
 
 
 def check_total(attachments: Sequence[Attachment]) -> None:
     """Refuse what mail servers would refuse. They count the letter as it travels, which is in base64."""
-    total = sum(-(-len(attachment.content) // 3) * 4 for attachment in attachments)
+    total = sum(in_base64(len(attachment.content)) for attachment in attachments)
     if total > LARGEST:
         raise ValidationError(f"together they take {total} octets in base64, and {LARGEST} is the most")
 

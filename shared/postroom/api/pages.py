@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flask import Request
 from marshmallow import ValidationError, validates_schema
 
 from postroom.api.fields import Members, Shape, Text, Value
-from postroom.api.problems import invalid
+from postroom.api.problems import Problem, invalid
 from postroom.api.query import read_query
 from postroom.ports import Cursor, Page, UnknownCursor
 
@@ -63,12 +63,18 @@ class PageSchema(Members):
 _SCHEMA = PageSchema()
 
 
+def unknown_cursor(asked: Mapping[str, Any]) -> Problem:
+    """The answer to a cursor that names nothing."""
+    named = "after" if "after" in asked else "before"
+    return invalid({named: ["the list holds no item with this id"]}, "parameter")
+
+
 def page_of(request: Request, read: Callable[[Cursor], Page[T]], show: Callable[[T], Any]) -> dict[str, Any]:
     """The page of a list that the request asks for, as `read` finds it. Raises `Problem` 422."""
     asked = read_query(request, _SCHEMA)
-    cursors = {name: as_id(asked[name]) for name in ("after", "before") if name in asked}
+    after, before = (as_id(asked[name]) if name in asked else None for name in ("after", "before"))
     try:
-        page = read(Cursor(limit=asked["limit"], **cursors))
+        page = read(Cursor(after, before, asked["limit"]))
     except UnknownCursor:
-        raise invalid({next(iter(cursors)): ["the list holds no item with this id"]}, "parameter") from None
+        raise unknown_cursor(asked) from None
     return {"object": "list", "has_more": page.has_more, "data": [show(item) for item in page.items]}

@@ -2,11 +2,17 @@
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-from postroom.message.header import InvalidHeader
+from postroom.message.header import InvalidHeader, check_text
+
+LARGEST_TOGETHER = 40 * 1024 * 1024
+"""Octets of all of a letter's files together, as they travel: in base64."""
 
 LONGEST_TYPE = 255
 LONGEST_ID = 250
+LONGEST_NAME = 255
+UNNAMED = "attachment"
 
 WORD = r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"  # RFC 2045 §5.1
 PARAMETER = rf'[ \t]*;[ \t]*{WORD}=(?:{WORD}|"(?:[ !#-\[\]-~]|\\[ -~])*")'
@@ -69,9 +75,26 @@ class Attachment:
     """A file's bytes and what to call them. With a content id it is shown where the HTML says `cid:…`."""
 
     filename: str
-    content: bytes
-    content_type: str
+    content: bytes = b""
+    content_type: str  # empty where nobody but who serves `path` can tell
     content_id: str | None = None
+    path: str | None = None  # the URL of a file that is still to be fetched
+
+
+def in_base64(octets: int) -> int:
+    """How many octets so many of a file become (RFC 2045 §6.8), line ends not counted."""
+    return -(-octets // 3) * 4
+
+
+def name_in(url: str) -> str:
+    """What to call the file at a URL: the last part of its path, where that makes a name."""
+    path = url.partition("://")[2].partition("#")[0].partition("?")[0].partition("/")[2]
+    name = unquote(path.rpartition("/")[2], errors="replace").replace("\\", "/").rpartition("/")[2].strip(" ")
+    try:
+        check_text(name)
+    except InvalidHeader:
+        return UNNAMED
+    return name if 0 < len(name) <= LONGEST_NAME and "\ufffd" not in name else UNNAMED
 
 
 def guess_content_type(filename: str) -> str:

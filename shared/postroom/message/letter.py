@@ -43,6 +43,11 @@ class Letter:
         """Whether its header names a mailbox that only SMTPUTF8 can carry (RFC 6531 §3.3)."""
         return any(box.needs_smtputf8 for box in (self.sender, *self.to, *self.cc, *self.reply_to))
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of its files are in it."""
+        return all(file.path is None for file in self.attachments)
+
     def pack(self) -> bytes:
         """The stored form: one line of JSON, then the attachments' bytes one after another, as they came."""
         description = {
@@ -60,6 +65,7 @@ class Letter:
                     "content_type": file.content_type,
                     "content_id": file.content_id,
                     "size": len(file.content),
+                    **({} if file.path is None else {"path": file.path}),
                 }
                 for file in self.attachments
             ],

@@ -48,6 +48,8 @@ def render(letter: Letter, *, message_id: str, date: datetime, seed: str) -> byt
     """The letter's bytes. `message_id` has its angle brackets; `seed` is the letter's id, boundaries come from it."""
     if not MESSAGE_ID.fullmatch(message_id):
         raise UnsendableLetter("the message id is not <left@right>")
+    if not letter.complete:
+        raise UnsendableLetter("not all of its files have been fetched")
     try:
         fields = _fields(letter, message_id, date)
         content = _content(letter, seed)
