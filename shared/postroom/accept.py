@@ -6,7 +6,7 @@ the client's repeat under the same Idempotency-Key finds the record and finishes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -21,7 +21,7 @@ from postroom.delivery.routing import NoRoute, Routes
 from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
 from postroom.delivery.together import together
-from postroom.idempotency import IdempotencyConflict, Keyed, is_old
+from postroom.idempotency import SUPERSEDED, WINDOW, IdempotencyConflict, Keyed, is_old
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import Directory, Schedule, Submissions, Unavailable
@@ -136,11 +136,20 @@ class Accept:
                 raise request.untimely
             stored = self.submissions.create(self._submission(id_, request, now), packed)
             if is_old(stored, now):
+                self.supersede(stored.id, now)
                 continue
             if stored.fingerprint != request.fingerprint:
                 raise IdempotencyConflict
             return stored
         raise AssertionError("count() doesn't end")
+
+    def supersede(self, id_: SubmissionId, now: datetime) -> None:
+        """Keep the id of an old letter taken whose key is used anew.
+
+        Were it purged before the new one's day is over, a repeat would find nothing under the id that it looks at
+        first, and send once more.
+        """
+        self.directory.put(SUPERSEDED, id_, {"until": (now + WINDOW).isoformat()})
 
     def put(self, stored: Sequence[Submission]) -> None:
         """Put the tasks of those whose parcels wait for their first claim."""
@@ -174,6 +183,10 @@ class Accept:
             return
         if document is None or not SendingDomain.from_record(document).verified:
             raise UnverifiedSender(f"The {domain} domain is not verified. Add and verify it before you send from it.")
+
+    def under_key(self, key: str) -> Iterator[Submission]:
+        """What was accepted under the idempotency key, the newest first, a batch in its order; erased ones as well."""
+        return Keyed(key, self.secret()).letters(self.submissions)
 
     def _submission(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> Submission:
         letter = request.letter

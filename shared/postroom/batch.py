@@ -72,6 +72,8 @@ class _Batch:
         if asked.idempotency_key is not None:
             self.keyed = Keyed(asked.idempotency_key, accept.secret())
             self.generation, self.told = self.keyed.used(accept.submissions, now)
+            for earlier in range(self.generation):
+                accept.supersede(self.keyed.id(earlier), now)
         if self.told is not None and self.told.fingerprint != asked.fingerprint:
             raise IdempotencyConflict
         # The places of items that the batch goes without. Whoever comes first under a key settles that for good.

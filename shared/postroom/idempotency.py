@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, takewhile
+from uuid import UUID
 
 from postroom.delivery.record import SubmissionId, uuid8
 from postroom.delivery.submission import Submission
@@ -19,6 +20,9 @@ from postroom.ports import Directory, Submissions
 
 WINDOW = timedelta(hours=24)
 """For which a key is taken; after it the key counts as unused."""
+
+SUPERSEDED = "superseded"
+"""The kind of the documents that keep ids taken: those of letters whose key was used anew."""
 
 
 class IdempotencyConflict(ValueError):
@@ -59,6 +63,24 @@ class Keyed:
             if stored is None or not is_old(stored, now):
                 return generation, stored
         raise AssertionError("count() doesn't end")
+
+    def letters(self, submissions: Submissions) -> Iterator[Submission]:
+        """All that is stored under the key, the newest generation first, each batch in its order; read as asked for."""
+        firsts: list[Submission] = []
+        while (stored := submissions.get(self.id(len(firsts)))) is not None:
+            firsts.append(stored)
+        for generation, first in reversed(list(enumerate(firsts))):
+            yield first
+            # A batch has no letters under the numbers of those it goes without, nor under its first one's place.
+            place = next(number for number in count() if number not in first.refused)
+            numbers = (number for number in count(1) if number not in first.refused and number != place)
+            others = (submissions.get(self.id(generation, number)) for number in numbers)
+            yield from takewhile(lambda each: each is not None, others)
+
+
+def is_keyed(id_: SubmissionId) -> bool:
+    """Whether it was made of a key."""
+    return UUID(id_).version == 8
 
 
 def is_old(stored: Submission, now: datetime) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -129,6 +130,17 @@ def url(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text.strip()):
         raise ValueError(f"{text!r} is not an address that begins with http:// or https://")
     return text.strip()
+
+
+def master_keys(text: str) -> tuple[bytes, ...]:
+    """Keys of 32 octets each. The text of an error doesn't repeat them."""
+    try:
+        keys = tuple(b64decode(part.strip(), validate=True) for part in text.split(","))
+    except ValueError:
+        keys = ()
+    if not keys or any(len(each) != 32 for each in keys):
+        raise ValueError("each key must be 32 octets in base64, as `openssl rand -base64 32` prints them")
+    return keys
 
 
 def key(text: str) -> str:

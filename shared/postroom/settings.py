@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import tomllib
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
@@ -30,6 +31,7 @@ from postroom.setting import (
     host_names,
     in_url,
     key,
+    master_keys,
     networks,
     one_of,
     port,
@@ -214,8 +216,15 @@ class Settings:
     cache: timedelta = _setting(
         "POSTROOM_CACHE", timedelta(seconds=30), "30s", "how long keys and domains may be remembered", duration
     )
+    retention: timedelta = _setting(
+        "POSTROOM_RETENTION", timedelta(days=30), "30d", "then a letter and its attempts are erased", positive
+    )
     public_url: str | None = _setting(
-        "POSTROOM_PUBLIC_URL", None, "the address it answers on", "where `send` and `show` find the API", url
+        "POSTROOM_PUBLIC_URL",
+        None,
+        "the address it answers on",
+        "where the API is found from outside: by links, and by `send` and `show`",
+        url,
     )
     return_path_domain: str | None = _setting(
         "POSTROOM_RETURN_PATH_DOMAIN",
@@ -223,6 +232,14 @@ class Settings:
         "the From address",
         "domain of MAIL FROM; its local part then names the submission",
         host_name,
+    )
+    master_keys: tuple[bytes, ...] = _setting(
+        "POSTROOM_MASTER_KEYS",
+        (),
+        "made on first start; `submit` needs it in a cloud",
+        "keys of signed links, each 32 octets in base64, comma separated: the first signs, all verify",
+        master_keys,
+        secret=True,
     )
     seal_public: str | None = _setting(
         "POSTROOM_SEAL_PUBLIC", None, "made on first start", "DKIM keys are sealed to this key", some
@@ -302,6 +319,7 @@ class Settings:
     def secrets(self) -> dict[str, str]:
         """The variables that hand the secrets of a first start on to the processes of the house."""
         made = {
+            "POSTROOM_MASTER_KEYS": ",".join(b64encode(each).decode() for each in self.master_keys),
             "POSTROOM_SEAL_PUBLIC": self.seal_public,
             "POSTROOM_SEAL_PRIVATE": self.seal_private,
             "POSTROOM_TASK_SECRET": self.task_secret,

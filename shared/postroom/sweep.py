@@ -28,6 +28,8 @@ PROBES = 5
 LOOK_BACK = timedelta(days=1)
 """From where the walk begins where its mark lies ahead of the clock, which must have been wrong then."""
 
+NOTE = "sweep_note"
+
 _PAGE = 200  # submissions read at a time
 _IN_A_NOTE = 500  # ids in one document
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,6 +43,7 @@ class Swept:
     followed: int = 0  # submissions looked at because a note said so
     put_back: int = 0  # parcels that got a new task
     caught_up: bool = True  # whether nothing that was due is left for the next run
+    gone: int = 0  # letters that were old enough to be erased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class Sweep:
     after: timedelta  # how late something must be before it counts as stranded
     seconds: float  # that one run may take
     most: int = 50_000  # submissions that one run may read
+    retention: Callable[[], int] = lambda: 0  # erases what is old enough, and tells how much that was
 
     def __call__(self) -> Swept:
         run = _Run(self, self.clock())
@@ -68,6 +72,7 @@ class Sweep:
         # Each half is sure of its share, or a long walk would keep the notes waiting for ever.
         run.walk(lambda: self.monotonic() - begun < self.seconds / 2)
         run.follow(lambda: self.monotonic() - begun < self.seconds)
+        run.swept.gone = self.retention()
         for trouble in run.away.values():
             raise trouble
         return run.swept
@@ -139,7 +144,7 @@ class _Run:
         """Look again at what notes tell of, once their time has come."""
         house = self.house
         met: set[SubmissionId] = set()
-        for key, ids in self._notes():
+        for key, ids in due_notes(house.directory, self.now):
             if not time_left() or self.swept.followed >= house.most / 2:
                 self.swept.caught_up = False
                 return
@@ -241,20 +246,32 @@ class _Run:
         }
         self.house.directory.put("sweep", "mark", document)
 
-    def _notes(self) -> Iterator[tuple[str, list[SubmissionId]]]:
-        """The notes that are due, the oldest first."""
-        due, after = f"{self.now:%Y-%m-%dT%H:%M:%S.%f}", ""
-        while page := self.house.directory.list("sweep_note", after):
-            for key, note in page:
-                if key.partition("/")[0] > due:
-                    return
-                yield key, [SubmissionId(each) for each in note["submissions"]]
-            after = page[-1][0]
+
+def leave_note(
+    directory: Directory, at: datetime, submissions: Sequence[SubmissionId], name: str, kind: str = NOTE
+) -> str:
+    """Have the sweep look at these once `at` has come. `name` is the note's own among those of that time.
+
+    The key that it is kept under.
+    """
+    key = f"{_sortable(at)}/{name}"
+    directory.create(kind, key, {"submissions": list(submissions)})
+    return key
 
 
-def leave_note(directory: Directory, at: datetime, submissions: Sequence[SubmissionId], name: str) -> None:
-    """Have the sweep look at these once `at` has come. `name` is the note's own among those of that time."""
-    directory.create("sweep_note", f"{at:%Y-%m-%dT%H:%M:%S.%f}/{name}", {"submissions": list(submissions)})
+def due_notes(directory: Directory, now: datetime, kind: str = NOTE) -> Iterator[tuple[str, list[SubmissionId]]]:
+    """The notes that are due, the oldest first, with their keys."""
+    due, after = _sortable(now), ""
+    while page := directory.list(kind, after):
+        for key, note in page:
+            if key.partition("/")[0] > due:
+                return
+            yield key, [SubmissionId(each) for each in note["submissions"]]
+        after = page[-1][0]
+
+
+def _sortable(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%S.%f}"
 
 
 def _moves_at(submission: Submission, parcel: Parcel) -> datetime:

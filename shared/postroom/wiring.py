@@ -28,13 +28,16 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Routes
 from postroom.destination import Destinations
 from postroom.enclosures import Enclosures
+from postroom.erasing import Erase
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
 from postroom.ports import Counters, Directory, Holders, Schedule, Submissions, Wire
 from postroom.preflight import Preflight
 from postroom.rates import Rates
 from postroom.remembered import Remembered
-from postroom.settings import Settings
+from postroom.retention import Retention
+from postroom.setting import master_keys
+from postroom.settings import Settings, SettingsError
 from postroom.sparing import Sparing
 from postroom.suppressions import Suppressions
 from postroom.sweep import Sweep
@@ -80,6 +83,7 @@ def prepare(settings: Settings) -> Settings:
     secrets = load_or_make(settings.data, os.urandom)
     return replace(
         settings,
+        master_keys=settings.master_keys or master_keys(secrets["POSTROOM_MASTER_KEYS"]),
         seal_public=settings.seal_public or secrets["POSTROOM_SEAL_PUBLIC"],
         seal_private=settings.seal_private or secrets["POSTROOM_SEAL_PRIVATE"],
         task_secret=settings.task_secret or secrets["POSTROOM_TASK_SECRET"],
@@ -334,16 +338,23 @@ def preflighting(settings: Settings) -> Preflight:
 
 
 def submit_app(settings: Settings) -> Flask:
-    """The HTTP API."""
+    """The HTTP API. Raises `SettingsError` where it can't sign links."""
+    from postroom.account.links import Links
     from postroom.api.app import create_app
 
-    submissions = home(settings).submissions
-    accept = accepting(settings)
+    if not settings.master_keys:
+        raise SettingsError(["POSTROOM_MASTER_KEYS must be set for the function `submit`"])
+    submissions, _, directory, holders = home(settings)
     preflight = once(lambda: preflighting(settings))
+    accept = accepting(settings)
     return create_app(
         accept=accept,
         accept_batch=AcceptBatch(accept),
         change=changing(settings),
+        under_key=accept.under_key,
+        erase=Erase(submissions=submissions, directory=directory, clock=now, holders=holders),
+        links=Links(settings.master_keys),
+        public_url=settings.public_url,
         submissions=submissions,
         directory=remembered(settings),
         suppressions=suppressing(settings),
@@ -399,6 +410,15 @@ def sweeping(settings: Settings) -> Sweep:
         identify=lambda: str(uuid4()),
         after=settings.sweep_after,
         seconds=(settings.function_timeout / 2).total_seconds(),
+        retention=Retention(
+            submissions=submissions,
+            directory=directory,
+            clock=now,
+            monotonic=time.monotonic,
+            identify=lambda: str(uuid4()),
+            keep=settings.retention,
+            seconds=(settings.function_timeout / 4).total_seconds(),
+        ),
     )
 
 

@@ -16,12 +16,14 @@ from werkzeug.test import TestResponse
 from postroom.accept import Accept
 from postroom.account.domain import SendingDomain
 from postroom.account.key import ApiKey, Permission, token_hash
+from postroom.account.links import Links
 from postroom.api.app import create_app
 from postroom.batch import AcceptBatch
 from postroom.catalog import newest_first
 from postroom.change import Change
 from postroom.claims import Claims
 from postroom.delivery.routing import Relay, Route, Routes
+from postroom.erasing import Erase
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
 from postroom.rates import Rates
@@ -32,6 +34,7 @@ NOON = datetime(2030, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 FULL = "pr_full"
 SENDING = "pr_sending"
 BOOTSTRAP = "pr_bootstrap"
+LINKS = Links((b"\x01" * 32,))
 
 ROUTES = Routes(
     (
@@ -52,6 +55,7 @@ class Office:
     looked_at: list[str | None] = field(default_factory=list)
     rates: Rates | None = None
     proxies: int = 0
+    public_url: str | None = None
 
     def __post_init__(self) -> None:
         for token, permission in ((FULL, Permission.FULL_ACCESS), (SENDING, Permission.SENDING_ACCESS)):
@@ -85,6 +89,10 @@ class Office:
                 clock=lambda: self.now,
                 sweep_after=timedelta(minutes=1),
             ),
+            under_key=self.accept.under_key,
+            erase=Erase(submissions=self.submissions, directory=self.directory, clock=lambda: self.now),
+            links=LINKS,
+            public_url=self.public_url,
             submissions=self.submissions,
             directory=self.directory,
             suppressions=self.suppressions,
@@ -115,6 +123,10 @@ class Office:
 
     def get(self, path: str, *, token: str = FULL) -> TestResponse:
         return self.client.get(path, headers={"Authorization": f"Bearer {token}"})
+
+    def delete(self, path: str, *, token: str = FULL) -> TestResponse:
+        """With the empty object that some clients send."""
+        return self.client.delete(path, data=b"{}", headers={"Authorization": f"Bearer {token}"})
 
     def send(self, **members: Any) -> str:
         """The id of a letter that is taken; members that are `...` are left out."""

@@ -105,6 +105,7 @@ def test_a_list_leaves_out_what_is_long(office: Office) -> None:
     assert office.get("/emails").json == {
         "object": "list",
         "has_more": False,
+        "next": None,
         "data": [
             {
                 "id": id_,

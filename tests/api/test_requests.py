@@ -152,7 +152,7 @@ def test_everything_that_is_wrong_is_told_at_once(office: Office) -> None:
     assert problem(office.post(body)) == (
         422,
         "validation_error",
-        "Missing `subject` field. Missing `attachments[0].content` field. "
+        "Missing `subject` field. Missing `attachments[0].content` or `path` field. "
         "Invalid `from` field: there is no '@' after its local part. "
         "Invalid `to[1]` field: there is no '@' after its local part. "
         "Invalid `html` field: expected a string, not a number. "

@@ -56,7 +56,7 @@ def google_cloud(settings: Settings) -> list[Child]:
             told(),
             module="tests.homes.cloudtasks",
         ),
-        function("submit", host, port, "POSTROOM_BOOTSTRAP_KEY"),
+        function("submit", host, port, "POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS"),
         function("deliver", str(deliver.hostname), deliver.port or 0, "POSTROOM_SEAL_PRIVATE", workers=WORKERS),
         function("sweep", str(sweep.hostname), sweep.port or 0),
     ]
@@ -69,7 +69,7 @@ def aws(settings: Settings) -> list[Child]:
         return Child(name, arguments, told(*secrets), module="tests.homes.lambdas")
 
     return [
-        lambdas("submit", "submit", host, str(port), secrets=("POSTROOM_BOOTSTRAP_KEY",)),
+        lambdas("submit", "submit", host, str(port), secrets=("POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS")),
         *(lambdas(f"deliver-{n}", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)) for n in range(WORKERS)),
         lambdas("sweep", "sweep", sweep_every(settings)),
         lambdas("queue", "scheduler"),

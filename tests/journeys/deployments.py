@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def gcp(*, gated: bool = False) -> Iterator[Place]:
                 "POSTROOM_TOKEN_CERTIFICATES": f"http://{tasks}/certs",
                 "FIRESTORE_EMULATOR_HOST": gates["store"].address if gated else store,
                 "STORAGE_EMULATOR_HOST": os.environ["STORAGE_EMULATOR_HOST"],
-                **_seal(),
+                **_secrets(),
             },
             gates,
         )
@@ -106,7 +107,7 @@ def aws(*, gated: bool = False) -> Iterator[Place]:
                 "POSTROOM_SCHEDULER_GROUP": deployment.name,
                 **moto.environment(),
                 **through,
-                **_seal(),
+                **_secrets(),
             },
             gates,
         )
@@ -120,6 +121,7 @@ HOMES: Mapping[str, Home] = {"local": local, "gcp": gcp, "aws": aws}
 CHOSEN = [os.environ["POSTROOM_CLOUD"]] if os.environ.get("POSTROOM_CLOUD") else list(HOMES)
 
 
-def _seal() -> dict[str, str]:
+def _secrets() -> dict[str, str]:
     public, private = pair(os.urandom(32))
-    return {"POSTROOM_SEAL_PUBLIC": public, "POSTROOM_SEAL_PRIVATE": private}
+    master = b64encode(os.urandom(32)).decode()
+    return {"POSTROOM_SEAL_PUBLIC": public, "POSTROOM_SEAL_PRIVATE": private, "POSTROOM_MASTER_KEYS": master}

@@ -14,7 +14,7 @@ from tests.journeys.destination import Destination
 from tests.journeys.office import Office, clean_environment, eventually
 from tests.journeys.processes import processes_of, variables_of
 
-SECRETS = {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
+SECRETS = {"POSTROOM_SEAL_PRIVATE", "POSTROOM_MASTER_KEYS", "POSTROOM_TASK_SECRET", "POSTROOM_BOOTSTRAP_KEY"}
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_a_process_knows_no_more_secrets_than_it_needs(local_office: Office) -> 
         if part != "supervisor":
             told.setdefault(part, set()).update(variables_of(pid) & SECRETS)
     assert told == {
-        "submit": {"POSTROOM_BOOTSTRAP_KEY"},
+        "submit": {"POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS"},
         "deliver": {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET"},
         "sweep": {"POSTROOM_TASK_SECRET"},
         "dispatcher": {"POSTROOM_TASK_SECRET"},

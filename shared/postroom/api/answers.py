@@ -88,6 +88,50 @@ class EmailList(Listed):
     """Letters, newest first."""
 
     data = fields.List(fields.Nested(EmailSummary))
+    next = fields.UUID(
+        allow_none=True,
+        metadata=told("Where the list goes on: the next request's `after`, or its `before` where that was asked for."),
+    )
+
+
+class DeletedEmail(Answer):
+    """The letter is erased."""
+
+    object = fields.String(validate=one_of("email"))
+    id = fields.UUID()
+    deleted = fields.Boolean(metadata={"enum": [True]})
+
+
+class AttachmentSummary(Answer):
+    """A file that a letter encloses."""
+
+    id = fields.UUID()
+    filename = fields.String(metadata=told("What the recipient sees it called."))
+    size = fields.Integer(allow_none=True, metadata=told("In octets; null while it is still to be fetched."))
+    content_type = fields.String(
+        metadata=told("Its media type; application/octet-stream also while only its server could tell.")
+    )
+    content_disposition = fields.String(validate=one_of("inline", "attachment"))
+    content_id = fields.String(allow_none=True, metadata=told("What the HTML shows it by."))
+    download_url = fields.String(
+        allow_none=True,
+        metadata=told(
+            "Where its octets are until `expires_at`; needs no key. Null while it is still to be fetched.", format="uri"
+        ),
+    )
+    expires_at = moment("When the link ends.", allow_none=True)
+
+
+class AttachmentList(Listed):
+    """The files that a letter encloses, in its order."""
+
+    data = fields.List(fields.Nested(AttachmentSummary))
+
+
+class StoredAttachment(AttachmentSummary):
+    """A file that a letter encloses."""
+
+    object = fields.String(validate=one_of("attachment"))
 
 
 class Recipient(Answer):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from postroom.accept import SubmitRequest
+from postroom.account.links import Links
 from postroom.api import limits
 from postroom.api.answers import Health
 from postroom.api.auth import Guard
@@ -20,6 +21,7 @@ from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.changes import Changes
 from postroom.api.details import REQUEST_ID, refusal
 from postroom.api.emails import Emails
+from postroom.api.files import Files
 from postroom.api.guesses import Guesses
 from postroom.api.keys import ApiKeys
 from postroom.api.operation import Access, Operation
@@ -27,10 +29,12 @@ from postroom.api.preflight import Preflights
 from postroom.api.problems import Problem
 from postroom.api.reference import SLASHED, Reference
 from postroom.api.sending import Sending
+from postroom.api.stored import Stored
 from postroom.api.suppressions import SuppressionList
 from postroom.batch import BatchRequest, Outcome
 from postroom.catalog import Catalog
 from postroom.change import Change
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.journal import complain
 from postroom.keys import Keys, Uses
@@ -54,6 +58,10 @@ def create_app(
     accept: Callable[[SubmitRequest], Submission],
     accept_batch: Callable[[BatchRequest], Sequence[Outcome]],
     change: Change,
+    under_key: Callable[[str], Iterator[Submission]],
+    erase: Callable[[SubmissionId], bool],
+    links: Links,
+    public_url: str | None,
     submissions: Submissions,
     directory: Directory,
     suppressions: Suppressions,
@@ -69,6 +77,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
     uses = Uses(Keys(directory), clock, lambda error: complain(error, "WARNING"))
     guard = Guard(directory, bootstrap_key, clock, uses, Guesses(clock), proxies, rates)
+    stored = Stored(submissions)
 
     def healthz() -> Response:
         healthy()
@@ -77,8 +86,9 @@ def create_app(
     operations = [
         *Sending(accept, clock).operations(),
         *Batches(accept_batch, clock).operations(),
-        *Emails(submissions).operations(),
-        *Changes(submissions, change, clock).operations(),
+        *Emails(stored=stored, under_key=under_key, erase=erase, clock=clock).operations(),
+        *Files(stored, links, public_url, clock).operations(),
+        *Changes(stored, change, clock).operations(),
         *ApiKeys(Keys(directory), Catalog(directory, "domain"), clock).operations(),
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),

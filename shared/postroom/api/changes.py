@@ -16,12 +16,11 @@ from postroom.api.answers import Answer, one_of, told
 from postroom.api.body import answer, read_object
 from postroom.api.fields import Members
 from postroom.api.operation import Access, Operation
-from postroom.api.problems import Problem, invalid, not_found
+from postroom.api.problems import Problem, invalid
+from postroom.api.stored import Stored
 from postroom.api.timing import ScheduledAt, scheduled_for
 from postroom.change import Change, Pointless, TooLate
-from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
-from postroom.ports import Submissions
 
 
 class RescheduleSchema(Members):
@@ -47,7 +46,7 @@ class RetriedEmail(ChangedEmail):
 class Changes:
     """The views."""
 
-    submissions: Submissions
+    stored: Stored
     change: Change
     clock: Callable[[], datetime]
 
@@ -83,7 +82,7 @@ class Changes:
     def reschedule(self, id_: UUID) -> Response:
         """PATCH /emails/{id}"""
         document = read_object(request)
-        submission = self._submission(id_)
+        submission = self.stored.submission(id_)
         try:
             at = scheduled_for(_RESCHEDULE.load(document)["scheduled_at"], self.clock())
         except ValidationError as error:
@@ -96,23 +95,17 @@ class Changes:
 
     def cancel(self, id_: UUID) -> Response:
         """POST /emails/{id}/cancel"""
-        submission = self._submission(id_)
+        submission = self.stored.submission(id_)
         with _told():
             self.change.cancel(submission)
         return answer(_changed(submission))
 
     def retry(self, id_: UUID) -> Response:
         """POST /emails/{id}/retry"""
-        submission = self._submission(id_)
+        submission = self.stored.submission(id_)
         with _told():
             again = self.change.retry(submission)
         return answer({**_changed(submission), "recipients": [each.address for each in again]})
-
-    def _submission(self, id_: UUID) -> Submission:
-        submission = self.submissions.get(SubmissionId(str(id_)))
-        if submission is None:
-            raise not_found("email with this id")
-        return submission
 
 
 @contextmanager

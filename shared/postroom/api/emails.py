@@ -1,30 +1,42 @@
-"""Letters that were taken: reading them back."""
+"""Letters that were taken: reading them back, and erasing them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 from flask import Response, request
 
 from postroom.api import representation
-from postroom.api.answers import AttemptList, EmailList, StoredEmail
+from postroom.api.answers import AttemptList, DeletedEmail, EmailList, StoredEmail
 from postroom.api.body import answer
+from postroom.api.files import octets
+from postroom.api.filters import EmailsSchema, Filters, look_up, walk
 from postroom.api.operation import Access, Operation
-from postroom.api.pages import PageSchema, page_of
-from postroom.api.problems import not_found
+from postroom.api.pages import PageSchema, cursor_of, further_than, page_of, shown, unknown_cursor
+from postroom.api.problems import Problem, not_found
+from postroom.api.query import read_query
+from postroom.api.stored import Stored
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
-from postroom.message.letter import Letter
-from postroom.ports import Submissions
+from postroom.erasing import StillSending
+from postroom.outgoing import rendered
+from postroom.ports import UnknownCursor
+
+_EMAILS = EmailsSchema()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Emails:
     """The views of the resource."""
 
-    submissions: Submissions
+    stored: Stored
+    under_key: Callable[[str], Iterator[Submission]]
+    erase: Callable[[SubmissionId], bool]
+    clock: Callable[[], datetime]
 
     def operations(self) -> Iterator[Operation]:
         yield Operation(
@@ -32,8 +44,8 @@ class Emails:
             path="/emails",
             view=self.list,
             access=Access.FULL,
-            summary="List letters, newest first.",
-            asks=PageSchema(),
+            summary="List letters, newest first; of those that filters ask for, a page looks at 1,000 at most.",
+            asks=_EMAILS,
             answers=EmailList(),
         )
         yield Operation(
@@ -43,6 +55,24 @@ class Emails:
             access=Access.FULL,
             summary="Read one letter.",
             answers=StoredEmail(),
+        )
+        yield Operation(
+            method="DELETE",
+            path="/emails/<uuid:id_>",
+            view=self.delete,
+            access=Access.FULL,
+            summary="Erase a letter and its attempts; whoever hasn't got it yet doesn't get it.",
+            answers=DeletedEmail(),
+            refuses=(422,),
+        )
+        yield Operation(
+            method="GET",
+            path="/emails/<uuid:id_>/raw",
+            view=self.raw,
+            access=Access.FULL,
+            summary="Read a letter's octets as they are sent, but without the DKIM-Signature that is put in front.",
+            media_type="message/rfc822",
+            refuses=(422,),
         )
         yield Operation(
             method="GET",
@@ -56,25 +86,56 @@ class Emails:
 
     def get(self, id_: UUID) -> Response:
         """GET /emails/{id}"""
-        submission = self._submission(id_)
-        packed = self.submissions.letter(submission.id)
-        try:
-            letter = Letter.unpack(packed) if packed is not None else None
-        except ValueError:  # a file that was damaged must not hide what became of the letter
-            letter = None
-        return answer(representation.email(submission, letter))
+        submission = self.stored.submission(id_)
+        return answer(representation.email(submission, self.stored.letter(submission.id)))
 
     def list(self) -> Response:
         """GET /emails"""
-        return answer(page_of(request, self.submissions.list, representation.summary))
+        asked = read_query(request, _EMAILS)
+        cursor, filters = cursor_of(asked), Filters.asked(asked)
+        try:
+            if "idempotency_key" in asked:
+                page, further = look_up(self.under_key(asked["idempotency_key"]), cursor, filters)
+            elif filters == Filters():
+                page = self.stored.submissions.list(cursor)
+                further = further_than(page, cursor)
+            else:
+                page, further = walk(self.stored.submissions.list, cursor, filters)
+        except UnknownCursor:
+            raise unknown_cursor(asked) from None
+        return answer(shown(page, representation.summary) | {"next": further})
+
+    def delete(self, id_: UUID) -> Response:
+        """DELETE /emails/{id}"""
+        try:
+            was_there = self.erase(SubmissionId(str(id_)))
+        except StillSending as sending:
+            seconds = ceil((sending.until - self.clock()).total_seconds())
+            message = (
+                "One of its recipients is being sent to at this moment. Repeat the request once that is over, in "
+                f"{max(seconds, 1)} seconds at most."
+            )
+            raise Problem("validation_error", message) from None
+        if not was_there:
+            raise not_found("email with this id")
+        return answer({"object": "email", "id": str(id_), "deleted": True})
+
+    def raw(self, id_: UUID) -> Response:
+        """GET /emails/{id}/raw"""
+        submission = self.stored.submission(id_)
+        letter = self.stored.letter(submission.id)
+        if letter is None:
+            raise not_found("letter of this email any more")
+        if not letter.complete:
+            raise Problem("validation_error", "Some of its files are still to be fetched. Ask again once it was sent.")
+        try:
+            return octets(rendered(letter, submission), "message/rfc822", f"{submission.id}.eml")
+        except ValueError as error:
+            raise Problem("validation_error", f"The letter can't be sent as it is: {error}.") from None
 
     def attempts(self, id_: UUID) -> Response:
         """GET /emails/{id}/attempts"""
-        found = self._submission(id_).id
-        return answer(page_of(request, lambda cursor: self.submissions.attempts(found, cursor), representation.attempt))
-
-    def _submission(self, id_: UUID) -> Submission:
-        submission = self.submissions.get(SubmissionId(str(id_)))
-        if submission is None:
-            raise not_found("email with this id")
-        return submission
+        found = self.stored.submission(id_).id
+        return answer(
+            page_of(request, lambda cursor: self.stored.submissions.attempts(found, cursor), representation.attempt)
+        )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from flask import Request
 from marshmallow import ValidationError, validates_schema
@@ -18,6 +18,16 @@ MOST = 100
 USUAL = 20
 
 T = TypeVar("T")
+
+
+class Named(Protocol):
+    """What has an id."""
+
+    @property
+    def id(self) -> str: ...
+
+
+One = TypeVar("One", bound=Named)
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -69,12 +79,36 @@ def unknown_cursor(asked: Mapping[str, Any]) -> Problem:
     return invalid({named: ["the list holds no item with this id"]}, "parameter")
 
 
+def part_of(items: Sequence[T], cursor: Cursor, id_of: Callable[[T], str] = str) -> Page[T]:
+    """The page of a list that is at hand. Raises `UnknownCursor`."""
+    start, end = 0, len(items)
+    if cursor.mark is not None:
+        places = [place for place, each in enumerate(items) if id_of(each) == cursor.mark]
+        if not places:
+            raise UnknownCursor(cursor.mark)
+        start, end = (0, places[0]) if cursor.newer else (places[0] + 1, end)
+    return Page.of(cursor, items[start:end][::-1] if cursor.newer else items[start:end])
+
+
 def page_of(request: Request, read: Callable[[Cursor], Page[T]], show: Callable[[T], Any]) -> dict[str, Any]:
     """The page of a list that the request asks for, as `read` finds it. Raises `Problem` 422."""
     asked = read_query(request, _SCHEMA)
-    after, before = (as_id(asked[name]) if name in asked else None for name in ("after", "before"))
     try:
-        page = read(Cursor(after, before, asked["limit"]))
+        return shown(read(cursor_of(asked)), show)
     except UnknownCursor:
         raise unknown_cursor(asked) from None
+
+
+def cursor_of(asked: Mapping[str, Any]) -> Cursor:
+    """From the parameters that `PageSchema` has read."""
+    after, before = (as_id(asked[name]) if name in asked else None for name in ("after", "before"))
+    return Cursor(after, before, asked["limit"])
+
+
+def further_than(page: Page[One], cursor: Cursor) -> str | None:
+    """The cursor of the next page in the direction that was asked for, where there are more."""
+    return page.items[0 if cursor.newer else -1].id if page.has_more and page.items else None
+
+
+def shown(page: Page[T], show: Callable[[T], Any]) -> dict[str, Any]:
     return {"object": "list", "has_more": page.has_more, "data": [show(item) for item in page.items]}

@@ -12,6 +12,7 @@ from postroom.delivery.attempt import Attempt
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.status import last_event
 from postroom.delivery.submission import Submission
+from postroom.message.attachment import UNKNOWN, Attachment
 from postroom.message.letter import Letter
 
 
@@ -61,6 +62,21 @@ def _recipient(recipient: Recipient) -> dict[str, Any]:
         "remote_id": recipient.remote_id,
         "next_attempt_at": moment(recipient.next_attempt_at),
         "updated_at": moment(recipient.updated_at),
+    }
+
+
+def attachment(id_: str, file: Attachment, url: str, until: datetime) -> dict[str, Any]:
+    """A file of a letter, and the link to its octets, where they are there."""
+    there = file.path is None
+    return {
+        "id": id_,
+        "filename": file.filename,
+        "size": len(file.content) if there else None,
+        "content_type": file.content_type or UNKNOWN,
+        "content_disposition": "attachment" if file.content_id is None else "inline",
+        "content_id": file.content_id,
+        "download_url": url if there else None,
+        "expires_at": moment(until) if there else None,
     }
 
 

@@ -107,6 +107,10 @@ _WORST_FIRST = (
 )
 
 
+WORDS = tuple(sorted(_WORST_FIRST))
+"""All that `last_event` can be."""
+
+
 def resend_word(status: Status, attempts: int) -> str:
     """One recipient's state in Resend's vocabulary; strict clients fail on any other word."""
     if status is Status.EXPIRED:

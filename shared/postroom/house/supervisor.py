@@ -215,7 +215,7 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
         Child(
             "submit",
             ("function", str(functions / "submit" / "main.py"), "submit", in_url(host), str(port)),
-            told("POSTROOM_BOOTSTRAP_KEY", **size),
+            told("POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS", **size),
         ),
         Child(
             "deliver",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,6 +23,22 @@ def write_once(file: Path, content: bytes) -> None:
 
     Of several who write it at once the first is kept. Raises OSError.
     """
+    with _written_beside(file, content) as written, suppress(FileExistsError):
+        os.link(written, file)
+
+
+def write_over(file: Path, content: bytes) -> None:
+    """Write the file, for this user alone, over what is there: it is the old or the new, durable on return.
+
+    Raises OSError.
+    """
+    with _written_beside(file, content) as written:
+        written.replace(file)
+
+
+@contextmanager
+def _written_beside(file: Path, content: bytes) -> Iterator[Path]:
+    """A file of another name with this content, durable; it goes, and what was done with it meanwhile lasts."""
     make_folder(file.parent)
     unfinished = file.with_name(f".{uuid4().hex}")
     try:
@@ -29,8 +46,7 @@ def write_once(file: Path, content: bytes) -> None:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        with suppress(FileExistsError):
-            os.link(unfinished, file)
+        yield unfinished
     finally:
         with suppress(OSError):
             unfinished.unlink()
