@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import grimp
@@ -45,6 +46,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 
 CLOUD = {
+    "POSTROOM_MASTER_KEYS": b64encode(bytes(32)).decode(),
     **dict.fromkeys(("POSTROOM_BUCKET", "POSTROOM_TABLE"), "x"),
     **dict.fromkeys(("POSTROOM_SCHEDULER_ROLE", "POSTROOM_SCHEDULER_GROUP"), "x"),
     **dict.fromkeys(("POSTROOM_PROJECT", "POSTROOM_INVOKER"), "x"),
