@@ -9,6 +9,8 @@ from tests.doubles.socks import Socks
 from tests.internet.peer import serving
 from tests.journeys.deployments import CHOSEN, HOMES, Home
 from tests.journeys.destination import Destination
+from tests.journeys.files import ZONE as FILES
+from tests.journeys.files import FileServer, file_server
 from tests.journeys.office import Office
 from tests.journeys.trouble import GONE_TOO, TROUBLES, says
 from tests.journeys.ways import LOGIN, ZONE, ways
@@ -62,16 +64,17 @@ def home(request: pytest.FixtureRequest) -> Home:
 
 @pytest.fixture(scope="package")
 def office(
-    home: Home, destination: Destination, routes: str, tmp_path_factory: pytest.TempPathFactory
+    home: Home, destination: Destination, routes: str, files: FileServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Office]:
     """One house for all stories that don't need settings of their own."""
-    with home() as place, names(ZONE) as resolver:
+    with home() as place, names({**ZONE, **FILES}) as resolver:
         house = Office(
             tmp_path_factory.mktemp("office"),
             destination.port,
             place,
             POSTROOM_ROUTES=routes,
             POSTROOM_RESOLVERS=resolver,
+            POSTROOM_CA_FILE=str(files.roots),
             POSTROOM_SMTP_PORT=str(destination.port),
             POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
             POSTROOM_VERIFIED_SENDERS="required",
@@ -82,6 +85,13 @@ def office(
         house.start()
         yield house
         assert house.stop() == 0
+
+
+@pytest.fixture(scope="package")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
+    """Where letters' files are fetched from."""
+    with file_server(tmp_path_factory.mktemp("roots") / "roots.pem") as server:
+        yield server
 
 
 @pytest.fixture
