@@ -1,5 +1,8 @@
 """The settings complain about everything at once, and tell no secret."""
 
+import json
+import os
+from base64 import b64encode
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -7,7 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from postroom import wiring
 from postroom.cli import main
+from postroom.clouds.local.secrets import load_or_make
 from postroom.settings import Settings, SettingsError, from_file
 
 
@@ -71,6 +76,8 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_CA_FILE": "/nowhere.pem",
         "POSTROOM_PUBLIC_URL": "foo",
         "POSTROOM_BOOTSTRAP_KEY": "short",
+        "POSTROOM_RETENTION": "0s",
+        "POSTROOM_MASTER_KEYS": "c2hvcnQ=",
     }
     with pytest.raises(SettingsError) as error:
         Settings.from_environment(bad)
@@ -136,3 +143,31 @@ def test_a_file_names_settings_without_their_prefix(tmp_path: Path) -> None:
 def test_a_flag_beats_the_environment() -> None:
     done = CliRunner().invoke(main, ["config", "--smtp-port", "2525"], env={"POSTROOM_SMTP_PORT": "25"})
     assert "POSTROOM_SMTP_PORT=2525" in done.output.splitlines()
+
+
+def test_links_can_be_signed_by_several_keys_and_an_error_tells_none_of_them() -> None:
+    one, other = b64encode(b"1" * 32).decode(), b64encode(b"2" * 32).decode()
+    settings = Settings.from_environment({"POSTROOM_MASTER_KEYS": f"{one}, {other}"})
+    assert settings.master_keys == (b"1" * 32, b"2" * 32)
+    assert settings.secrets()["POSTROOM_MASTER_KEYS"] == f"{one},{other}"
+    assert "1111" not in repr(settings)
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment({"POSTROOM_MASTER_KEYS": f"{one},{other[:-4]}"})
+    assert "openssl rand -base64 32" in str(error.value)
+    assert other[:8] not in str(error.value)
+
+
+def test_the_api_does_not_start_without_a_key_to_sign_links_with() -> None:
+    with pytest.raises(SettingsError, match="POSTROOM_MASTER_KEYS must be set"):
+        wiring.submit_app(Settings.from_environment({}))
+
+
+def test_what_an_earlier_start_made_is_kept_and_what_it_did_not_know_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "secrets.json"
+    first = load_or_make(path.parent, os.urandom)
+    assert load_or_make(path.parent, os.urandom) == first
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_text(json.dumps({name: each for name, each in first.items() if name != "POSTROOM_MASTER_KEYS"}))
+    second = load_or_make(path.parent, os.urandom)
+    assert {name for name in first if first[name] != second[name]} == {"POSTROOM_MASTER_KEYS"}
+    assert load_or_make(path.parent, os.urandom) == second

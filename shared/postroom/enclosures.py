@@ -15,7 +15,7 @@ from itertools import count
 from postroom.delivery.record import SubmissionId
 from postroom.message.attachment import LARGEST_TOGETHER, UNKNOWN, Attachment, in_base64
 from postroom.message.letter import InvalidHeader, Letter, check_content_type
-from postroom.ports import Directory, Fetch, NotFetched, Submissions, Unavailable
+from postroom.ports import Directory, Fetch, Holders, NotFetched, Submissions, Unavailable
 
 KIND = "fetch"  # of the documents that say who is at it
 
@@ -50,6 +50,7 @@ class Enclosures:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     holder: str  # names this process
+    holders: Holders | None = None
     _numbers: count[int] = field(init=False, default_factory=count)
 
     def __call__(self, submission: SubmissionId, seconds: float) -> Enclosed | UnderWay | NotFetched:
@@ -66,13 +67,16 @@ class Enclosures:
 
     def _begin(self, submission: SubmissionId, now: datetime, until: datetime) -> bool:
         """Whether it is ours to fetch."""
-        mine = {"holder": f"{self.holder}/{next(self._numbers)}", "until": until.isoformat()}
+        if self.holders is not None:
+            self.holders.live_as(self.holder)
+        mine = {"holder": self.holder, "number": next(self._numbers), "until": until.isoformat()}
         stored = self.directory.create(KIND, submission, mine)
         if stored == mine:
             return True
-        return datetime.fromisoformat(stored["until"]) <= now and self.directory.replace(
-            KIND, submission, mine, over=stored
-        )
+        dead = self.holders is not None and self.holders.is_dead(stored["holder"])
+        if not dead and now < datetime.fromisoformat(stored["until"]):
+            return False
+        return self.directory.replace(KIND, submission, mine, over=stored)
 
     def _complete(self, submission: SubmissionId, until: float) -> Enclosed | NotFetched:
         stored = self.submissions.letter(submission)

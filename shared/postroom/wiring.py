@@ -292,6 +292,7 @@ def delivering(settings: Settings) -> Deliver:
             clock=now,
             monotonic=time.monotonic,
             holder=holder,
+            holders=holders,
         ),
         policy=settings.retry_policy,
         signing=signing(remembered(settings), settings.seal_private),

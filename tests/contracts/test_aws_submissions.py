@@ -391,3 +391,61 @@ def told_by(program: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "shared"), "AWS_DEFAULT_REGION": "eu-central-1"}
     command = [sys.executable, "-c", dedent(program)]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+
+@pytest.mark.parametrize("destinations", [("a.example",), ("a.example", "b.example")], ids=["one hop", "two hops"])
+def test_of_what_is_purged_no_item_and_no_object_is_left(
+    deployment: Deployment, submissions: DynamoSubmissions, claims: Claims, destinations: tuple[str, ...]
+) -> None:
+    large = os.urandom(4 * INLINE)
+    for before, after in ((LETTER, large), (large, LETTER), (large, large[1:]), (LETTER, LETTER * 2)):
+        stored = submissions.create(submission(destinations=destinations), before)
+        for parcel in stored.parcels:
+            mine = claimed(claims.claim(ref(parcel), lease(), lambda _: None)).parcel
+            assert claims.settle(deferred(mine, NOON), attempt(mine))
+        assert submissions.complete(stored.id, after) == after
+        submissions.erase(stored.stripped())
+        assert items(deployment) == ["submission"]
+        assert objects(deployment) == []
+        submissions.purge(stored.id)
+        assert items(deployment) == []
+
+
+def test_a_letter_that_is_completed_while_it_is_read_is_not_taken_for_lost(
+    deployment: Deployment, submissions: DynamoSubmissions
+) -> None:
+    """The items of a partition are read one after another, and the head comes last."""
+    stored = submissions.create(submission(), LETTER)
+    read = deployment.clients.dynamodb().query(
+        TableName=deployment.name,
+        KeyConditionExpression="pk = :pk AND begins_with(sk, :letter)",
+        ExpressionAttributeValues={":pk": {"S": f"submission#{stored.id}"}, ":letter": {"S": "letter"}},
+    )
+    assert submissions.complete(stored.id, b"completed") == b"completed"
+
+    def as_before(parsed: dict[str, Any], **_: Any) -> None:
+        head = [item for item in parsed["Items"] if item["sk"]["S"] == "submission"]
+        parsed["Items"][:] = [*read["Items"], *head]
+
+    events = deployment.clients.dynamodb().meta.events
+    events.register("after-call.dynamodb.Query", as_before, unique_id="as-before")
+    try:
+        assert submissions.letter(stored.id) == b"completed"
+    finally:
+        events.unregister("after-call.dynamodb.Query", unique_id="as-before")
+
+
+def test_an_erased_letter_that_the_index_still_shows_is_in_no_list(
+    deployment: Deployment, submissions: DynamoSubmissions
+) -> None:
+    stored = submissions.create(submission(), LETTER)
+    submissions.erase(stored.stripped())
+    head = {"pk": {"S": f"submission#{stored.id}"}, "sk": {"S": "submission"}}
+    deployment.clients.dynamodb().update_item(
+        TableName=deployment.name,
+        Key=head,
+        UpdateExpression="SET stripe = :stripe",
+        ExpressionAttributeValues={":stripe": {"S": "0"}},
+    )
+    assert submissions.list(Cursor()).items == ()
+    assert submissions.created_since(None, NOON.replace(year=2100), 10) == []

@@ -81,6 +81,7 @@ def office(
             POSTROOM_TEST_DOMAIN="postroom.test",
             POSTROOM_RATE_LIMIT=str(MANY),
         )
+        house.settings["POSTROOM_PUBLIC_URL"] = f"http://{house.host}:{house.port}"  # a gateway tells of its https
         house.run("domains", "add", "example.org")
         house.start()
         yield house

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 import resend
 
 from tests.clients import whole
 from tests.journeys.destination import Destination
+from tests.journeys.files import FileServer
 from tests.journeys.office import KEY, Office
 
 Called = Callable[..., Any]
@@ -118,6 +120,24 @@ def test_a_scheduled_letter_is_moved_and_canceled(
     with pytest.raises(resend.exceptions.ResendError, match="Only a scheduled email"):
         emails("update")({"id": id_, "scheduled_at": "in 1 hour"})
     assert destination.letters_to(to) == []
+
+
+def test_a_file_is_fetched_for_it_and_can_be_read_back(
+    office: Office, destination: Destination, files: FileServer, client: Callable[..., Called], to: str
+) -> None:
+    files.files["/report.txt"] = (b"all is well", "text/plain")
+    file = {"path": files.url("/report.txt"), "filename": "Report.txt"}
+    letter = {"from": "alice@example.org", "to": to, "subject": "files", "text": "files", "attachments": [file]}
+    sent = client(resend.Emails, "send")(letter)
+    office.wait_for(sent["id"], "delivered")
+    assert b'filename="Report.txt"' in destination.letters_to(to)[0].content
+    listed = client(resend.Emails.Attachments, "list")(sent["id"])
+    (found,) = listed["data"]
+    assert (listed["has_more"], found["filename"], found["size"]) == (False, "Report.txt", 11)
+    again = client(resend.Emails.Attachments, "get")(sent["id"], found["id"])
+    assert again["content_type"] == "text/plain"
+    with urlopen(again["download_url"]) as answer:  # noqa: S310  it is our own
+        assert answer.read() == b"all is well"
 
 
 def test_our_errors_come_out_as_its_own(emails: Callable[[str], Called], monkeypatch: pytest.MonkeyPatch) -> None:

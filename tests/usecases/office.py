@@ -229,6 +229,7 @@ class UseCases:
                 clock=lambda: self.now,
                 monotonic=lambda: self.seconds,
                 holder=holder,
+                holders=self.holders[-1],
             ),
             policy=RetryPolicy(spread=0),
             signing=lambda _: (),

@@ -21,26 +21,32 @@ from postroom.accept import SubmitRequest
 from postroom.batch import AcceptBatch, BatchRequest
 from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
-from postroom.message.letter import Letter
+from postroom.message.letter import Attachment, Letter
+from postroom.ports import Fetched
 from postroom.sweep import Sweep
 from tests.usecases.fate import Fate, Killed, Watched
 from tests.usecases.office import UseCases, deferred, taken
 
+FILE = Attachment(filename="x", content_type="", path="https://files.example/x")
 
-def letter(number: int) -> Letter:
-    return Letter(
-        sender=Mailbox.parse("a@example.org"), to=(Mailbox.parse(f"r{number}@example.net"),), subject="x", text="x"
-    )
+
+def letter(number: int, files: tuple[Attachment, ...]) -> Letter:
+    sender, to = Mailbox.parse("a@example.org"), (Mailbox.parse(f"r{number}@example.net"),)
+    return Letter(sender=sender, to=to, subject="x", text="x", attachments=files)
 
 
 class World:
     """Goes on whoever dies in it."""
 
-    def __init__(self, folder: Path, fate: Fate, on_unknown: str, letters: int = 1) -> None:
+    def __init__(
+        self, folder: Path, fate: Fate, on_unknown: str, letters: int = 1, files: tuple[Attachment, ...] = ()
+    ) -> None:
         self.office = UseCases(folder)
         self.fate = fate
         self.on_unknown = on_unknown
         self.letters = letters
+        self.files = files
+        self._fetched = count()  # each fetch brings another, and the first that is stored counts
         self.deaths = 0
         self.promised: list[Submission] = []
         self.copies: defaultdict[str, list[bytes]] = defaultdict(list)  # by their recipients
@@ -66,7 +72,7 @@ class World:
 
     def _submit(self) -> list[Submission]:
         asked = [
-            SubmitRequest(letter=letter(number), fingerprint="f", on_unknown=self.on_unknown)
+            SubmitRequest(letter=letter(number, self.files), fingerprint="f", on_unknown=self.on_unknown)
             for number in range(self.letters)
         ]
         if self.letters == 1:
@@ -101,7 +107,12 @@ class World:
 
     def _worker(self) -> Any:
         worker = self.office.worker(f"worker-{next(self._names)}", self._store)
-        return replace(worker, schedule=self._queue)
+        directory = Watched("directory", self.office.directory, self.fate)
+        enclosures = replace(worker.enclosures, directory=directory, fetch=self.fate.watched("web.fetch", self._fetch))
+        return replace(worker, schedule=self._queue, enclosures=enclosures)
+
+    def _fetch(self, *_: Any) -> Fetched:
+        return Fetched(b"%d" % next(self._fetched), "text/plain")
 
     def _sweep(self) -> Sweep:
         return Sweep(
@@ -124,8 +135,16 @@ class World:
         return Watched("schedule", self.office.schedule, self.fate)
 
 
-def lived(folder: Path, strikes_at: int, *, after: bool, on_unknown: str, letters: int = 1) -> World:
-    world = World(folder, Fate(strikes_at, after), on_unknown, letters)
+def lived(
+    folder: Path,
+    strikes_at: int,
+    *,
+    after: bool,
+    on_unknown: str,
+    letters: int = 1,
+    files: tuple[Attachment, ...] = (),
+) -> World:
+    world = World(folder, Fate(strikes_at, after), on_unknown, letters, files)
     try:
         world.live()
     finally:
@@ -133,9 +152,12 @@ def lived(folder: Path, strikes_at: int, *, after: bool, on_unknown: str, letter
     return world
 
 
-def moments(folder: Path, on_unknown: str, letters: int) -> Iterator[tuple[int, str]]:
+def moments(
+    folder: Path, on_unknown: str, letters: int, files: tuple[Attachment, ...] = ()
+) -> Iterator[tuple[int, str]]:
     """The calls of a life in which nobody dies."""
-    yield from enumerate(lived(folder, -1, after=False, on_unknown=on_unknown, letters=letters).fate.calls)
+    life = lived(folder, -1, after=False, on_unknown=on_unknown, letters=letters, files=files)
+    yield from enumerate(life.fate.calls)
 
 
 @pytest.mark.parametrize("on_unknown", ["retry", "hold"])
@@ -153,6 +175,20 @@ def test_wherever_a_process_dies_the_letters_arrive_and_nobody_lies(
         case = f"killed {'after' if after else 'before'} call {number}, {name}"
         assert world.deaths == 1, case
         assert len(world.promised) == letters, case
+        for promised in world.promised:
+            check(world, promised, name, case)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the call", "after it"])
+def test_wherever_a_process_dies_the_letters_arrive_with_the_files_that_were_stored_first(
+    tmp_path: Path, after: bool
+) -> None:
+    calls = list(moments(tmp_path / "calm", "retry", 2, (FILE,)))
+    assert {"web.fetch", "submissions.complete", "directory.create", "directory.delete"} <= {name for _, name in calls}
+    for number, name in calls:
+        world = lived(tmp_path / str(number), number, after=after, on_unknown="retry", letters=2, files=(FILE,))
+        case = f"killed {'after' if after else 'before'} call {number}, {name}"
+        assert world.deaths == 1, case
         for promised in world.promised:
             check(world, promised, name, case)
 

@@ -182,21 +182,38 @@ def test_a_crash_between_the_fetch_and_its_record_costs_another_fetch(office: Us
 def fetching(office: UseCases, submission: Submission, holder: str) -> None:
     """Somebody begins to fetch for it and never ends."""
     until = office.now + timedelta(seconds=120)
-    office.directory.create("fetch", submission.id, {"holder": holder, "until": until.isoformat()})
+    office.directory.create("fetch", submission.id, {"holder": holder, "number": 0, "until": until.isoformat()})
+
+
+def somebody_else(office: UseCases) -> str:
+    """The name of another worker, which lives until `kill_the_last`."""
+    other = office.worker("somebody-else")
+    assert other.claims.holders is not None
+    other.claims.holders.live_as(other.holder)
+    return other.holder
 
 
 def test_one_fetches_while_the_others_wait(office: UseCases) -> None:
     office.web.files = {URL: PDF}
     submission = office.submit(paths=(URL,))
-    fetching(office, submission, "somebody else")
+    fetching(office, submission, somebody_else(office))
     run(office)
     assert office.web.asked == []
     ((_, at),) = office.schedule.put_
     assert at == office.now + timedelta(seconds=5)
-    office.now += timedelta(seconds=121)  # and is dead, it seems
+    office.now += timedelta(seconds=121)
     run(office, 2)
     assert office.statuses(submission) == ["delivered"]
     assert len(office.web.asked) == 1
+
+
+def test_whoever_died_with_it_keeps_nobody_waiting(office: UseCases) -> None:
+    office.web.files = {URL: PDF}
+    submission = office.submit(paths=(URL,))
+    fetching(office, submission, somebody_else(office))
+    office.kill_the_last()
+    run(office, 2)
+    assert office.statuses(submission) == ["delivered"]
 
 
 def test_of_two_who_fetch_all_the_same_the_first_decides(office: UseCases) -> None:
