@@ -15,6 +15,7 @@ from urllib.parse import quote_from_bytes
 from uuid import uuid4
 
 import pytest
+from flask import request
 from marshmallow import Schema, ValidationError, fields
 from werkzeug.test import TestResponse
 
@@ -72,6 +73,11 @@ class Member:
         assert isinstance(self.field, Value), f"{self}: what is a {type(self.field).__name__}?"
         shape = self.field.shape()
         return {each["type"] for each in shape.get("anyOf", [shape])}
+
+    def may_be(self, value: str) -> bool:
+        """Whether its shape says in so many words that it may."""
+        pattern = self.field.shape().get("pattern") if isinstance(self.field, Value) else None
+        return pattern is not None and re.search(pattern, value) is not None
 
     @property
     def longest(self) -> int | None:
@@ -212,6 +218,9 @@ def asked_anywhere(operation: Operation, body: bytes) -> TestResponse:
 @each_parameter
 def test_a_parameter_is_refused_by_its_name(member: Member) -> None:
     for value in ["x" * 1000, "-1", "%00", "1%0d%0a", "%7f", quote_from_bytes(b"\xed\xa0\x80"), "%ff"]:
+        with OFFICE.app.test_request_context(f"/?x={value}"):
+            if member.may_be(request.args["x"]):
+                continue
         answered = asked_with(member.operation, f"{member.path}={value}")
         status, name, text = problem(answered)
         assert (status, name) == (422, "validation_error")

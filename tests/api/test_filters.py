@@ -137,8 +137,14 @@ def test_the_newest_of_what_was_taken_under_one_key_comes_first(office: Office) 
         ("tag=", "Invalid `tag` parameter: "),
         ("since=yesterday", "Invalid `since` parameter: expected a time in ISO 8601 with its offset"),
         ("until=2030-01-02", "Invalid `until` parameter: expected a time in ISO 8601 with its offset"),
-        ("idempotency_key=", "Invalid `idempotency_key` parameter: a key has 1 to 256 characters."),
-        ("idempotency_key=" + "k" * 257, "Invalid `idempotency_key` parameter: a key has 1 to 256 characters."),
+        (
+            "idempotency_key=",
+            "Invalid `idempotency_key` parameter: expected a key of 1 to 256 printable",
+        ),
+        (
+            "idempotency_key=" + "k" * 257,
+            "Invalid `idempotency_key` parameter: expected a key of 1 to 256 printable",
+        ),
         (
             "idempotency_key=k&before=00000000-0000-4000-8000-00000000ffff",
             "Invalid `before` parameter: what was taken under a key is read from its start on: use `after`.",

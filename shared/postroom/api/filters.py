@@ -22,6 +22,7 @@ FARTHEST = 1_000  # letters that one page looks at
 LONGEST_KEY = 256
 
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}(?::[A-Za-z0-9_-]{1,256})?")
+_KEY = re.compile(rf"[ -~]{{1,{LONGEST_KEY}}}")
 
 
 class Tag(Text):
@@ -33,6 +34,18 @@ class Tag(Text):
     def read(self, value: Any) -> str:
         if not _TAG.fullmatch(text := super().read(value)):
             raise ValidationError("expected a tag's name, or name:value, of ASCII letters, digits, `_` and `-`")
+        return text
+
+
+class Key(Text):
+    """An Idempotency-Key, as a header holds it."""
+
+    def shape(self) -> Shape:
+        return {"type": "string", "pattern": f"^{_KEY.pattern}$"}
+
+    def read(self, value: Any) -> str:
+        if not _KEY.fullmatch(text := super().read(value)):
+            raise ValidationError(f"expected a key of 1 to {LONGEST_KEY} printable characters of ASCII")
         return text
 
 
@@ -48,8 +61,7 @@ class EmailsSchema(PageSchema):
     since = Timestamp(metadata={"description": "Those taken at this moment or later."})
     until = Timestamp(metadata={"description": "Those taken before this moment."})
 
-    idempotency_key = Text(
-        validate=validate.Length(1, LONGEST_KEY, error="a key has {min} to {max} characters"),
+    idempotency_key = Key(
         metadata={"description": "Those taken under this Idempotency-Key: one, or more where it was used again later."},
     )
 
