@@ -80,7 +80,7 @@ def test_the_timer_is_told_what_a_sweep_did(capsys: pytest.CaptureFixture[str]) 
     answer = timer.post("/", data=b"{}", headers=SECRET)
     assert (answer.status_code, answer.json) == (
         200,
-        {"walked": 3, "followed": 0, "put_back": 1, "caught_up": True},
+        {"walked": 3, "followed": 0, "put_back": 1, "caught_up": True, "gone": 0},
     )
     assert '"put_back": 1' in capsys.readouterr().out, "the operator is told of what was stranded"
 

@@ -5,8 +5,9 @@ All of a submission lies in one partition of the table, `submission#<id>`, by th
     submission           its head; of one parcel alone, this parcel too; of several, each as it was created
     submission#0007      a parcel of several, once it has been changed
     attempt#<when>#<id>  an attempt
-    letter#<digest>      the letter, unless it is large
+    letter#<digest>      the letter, unless it is large; two, where it was completed with files that it lacked
 
+Of one that is erased a head is left that names no parcel and no letter, and that no index knows.
 The letter has an item of its own because every change of an item is billed by the item's whole size.
 """
 

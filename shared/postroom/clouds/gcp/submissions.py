@@ -4,6 +4,7 @@ submissions/{id}                    the head, the letter; the only parcel, with 
 submissions/{id}/parcels/{number}   a parcel with the first attempt at it, where there are several
 submissions/{id}/attempts/{id}      each further attempt, and what is too large to ride along
 
+Of one that is erased the first is left with a stripped head, and without a shard, so that no query finds it.
 A healthy letter for one next hop costs three writes and one read. Nothing is changed by a transaction that reads
 first: every change is one commit with a precondition.
 
