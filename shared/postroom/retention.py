@@ -125,7 +125,7 @@ class _Run:
         if any(parcel.open or parcel.lease is not None for parcel in submission.parcels):
             self.later[self.now + min(self.house.keep, LOOK_AGAIN)].append(submission.id)
             return False
-        ends = submission.date + self.house.keep
+        ends = max(map(submission.due_since, submission.parcels), default=submission.created_at) + self.house.keep
         if ends > self.now:
             self.later[ends].append(submission.id)
         return ends <= self.now

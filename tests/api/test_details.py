@@ -76,7 +76,7 @@ def test_details_name_every_flaw_and_where_it_is(office: Office) -> None:
         "instance": "urn:uuid:5a6f1b9e-94a5-4a5e-8f4e-8e8d1b1c0f57",
         "errors": [
             {"pointer": "#/subject", "detail": "It is missing."},
-            {"pointer": "#/attachments/0/content", "detail": "It is missing."},
+            {"pointer": "#/attachments/0", "detail": "It is missing."},
             {"pointer": "#", "detail": "It is missing."},
             {"pointer": "#/to/1", "detail": "there is no '@' after its local part."},
             {"pointer": "#/headers", "detail": "expected a string, not a number."},

@@ -122,9 +122,10 @@ def test_links_lead_where_the_settings_say() -> None:
 
 def test_a_letter_is_read_as_it_is_sent(office: Office) -> None:
     email = office.send(attachments=FILES[:2], bcc="dora@home.example", html="<p>Hello")
+    stored = office.submissions.stored[email]
     answered = office.get(f"/emails/{email}/raw")
     assert answered.status_code == 200
-    assert answered.data == rendered(office.kept(email), office.submissions.stored[email])
+    assert answered.data == rendered(office.kept(email), stored, stored.created_at)
     assert b"Date: Wed, 2 Jan 2030 12:00:00 +0000\r\n" in answered.data
     assert b"dora" not in answered.data
     assert answered.content_type == "message/rfc822"

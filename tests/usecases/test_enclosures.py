@@ -53,7 +53,7 @@ def test_the_files_are_fetched_and_go_with_the_letter(office: UseCases) -> None:
     ]
     assert kept.complete
     (mail,) = office.wire.carried
-    assert mail.octets == rendered(kept, submission)
+    assert mail.octets == rendered(kept, submission, submission.created_at)
     assert [url for url, _, _ in office.web.asked] == [URL, OTHER]
 
 

@@ -79,7 +79,9 @@ def test_what_is_not_over_stays_until_it_is(office: UseCases) -> None:
 
 def test_a_letter_that_was_to_be_sent_late_is_kept_from_then_on(office: UseCases) -> None:
     submission = delivered(office)
-    late = replace(office.stored(submission), scheduled_at=office.now + 20 * DAY)
+    sent = office.stored(submission)
+    parcels = tuple(replace(each, scheduled_at=office.now + 20 * DAY) for each in sent.parcels)
+    late = replace(sent, parcels=parcels)
     office.submissions.purge(submission.id)
     office.submissions.create(late, b"letter")
     office.now += 31 * DAY

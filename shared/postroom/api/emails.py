@@ -128,8 +128,9 @@ class Emails:
             raise not_found("letter of this email any more")
         if not letter.complete:
             raise Problem("validation_error", "Some of its files are still to be fetched. Ask again once it was sent.")
+        date = submission.date_of(submission.parcels[0])
         try:
-            return octets(rendered(letter, submission), "message/rfc822", f"{submission.id}.eml")
+            return octets(rendered(letter, submission, date), "message/rfc822", f"{submission.id}.eml")
         except ValueError as error:
             raise Problem("validation_error", f"The letter can't be sent as it is: {error}.") from None
 
