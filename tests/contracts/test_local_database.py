@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from errno import EIO
 from pathlib import Path
 from threading import Event
 from time import sleep
@@ -15,6 +17,7 @@ from typing import TypeVar
 import pytest
 
 from postroom.claims import Claims
+from postroom.clouds.local import writer
 from postroom.clouds.local.database import VERSION, Database
 from postroom.clouds.local.directory import LocalDirectory
 from postroom.clouds.local.letters import LetterFiles
@@ -67,7 +70,7 @@ def test_several_processes_may_prepare_it_at_once(tmp_path: Path) -> None:
     database = Database(folder)
     assert {each.id for each in LocalSubmissions(database).list(Cursor()).items} == created
     assert database.read("PRAGMA journal_mode") == [("wal",)]
-    assert database.read("PRAGMA synchronous") == [(2,)]
+    assert database.read("PRAGMA synchronous") == [(1,)]
     assert folder.stat().st_mode & 0o777 == 0o700
     database.close()
 
@@ -217,6 +220,65 @@ def test_one_s_failure_is_not_the_others(database: Database) -> None:
     with pytest.raises(Unavailable, match="full"):
         large.result()
     assert [key for key, _ in LocalDirectory(database).list("key")] == list("abcdefgh")
+
+
+@pytest.fixture
+def flushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are flushed after commits, as they are."""
+    names = []
+
+    def flush(descriptor: int) -> None:
+        names.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        os.fdatasync(descriptor)
+
+    monkeypatch.setattr(writer, "_flush", flush)
+    return names
+
+
+def test_what_has_to_last_is_flushed_and_nothing_else(database: Database, flushed: list[str]) -> None:
+    database.write(putting("durable"))
+    assert flushed == ["postroom.sqlite3-wal"]
+    database.write(putting("not durable"), durable=False)
+    assert len(flushed) == 1
+    database.flush()
+    assert len(flushed) == 2
+
+
+def test_what_threads_write_meanwhile_shares_a_flush(database: Database, flushed: list[str]) -> None:
+    with Meanwhile(database) as meanwhile:
+        writes = [meanwhile.write(putting(key)) for key in "abcd"]
+    for write in writes:
+        write.result()
+    assert len(flushed) == 2  # the one that they waited for, and theirs
+
+
+def test_others_may_write_while_the_log_is_flushed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Database(database.folder)  # as another process has it
+
+    def flush(_: int) -> None:
+        monkeypatch.undo()
+        other.write(putting("meanwhile"))
+
+    monkeypatch.setattr(writer, "_flush", flush)
+    database.write(putting("first"))
+    assert [key for key, _ in LocalDirectory(database).list("key")] == ["first", "meanwhile"]
+    other.close()
+
+
+def test_once_the_log_could_not_be_flushed_nothing_durable_is_promised(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flush(_: int) -> None:
+        monkeypatch.undo()  # the kernel tells of it once
+        raise OSError(EIO, "Input/output error")
+
+    monkeypatch.setattr(writer, "_flush", flush)
+    for key in "ab":
+        with pytest.raises(Unavailable, match="Input/output error"):
+            database.write(putting(key))
+    database.write(putting("c"), durable=False)
+    database.close()
+    database.write(putting("d"))
 
 
 def test_a_forked_process_opens_connections_of_its_own(database: Database, tmp_path: Path) -> None:

@@ -112,12 +112,14 @@ class Database:
 
     Connections are opened when first needed, and never shared with a process that was forked off. Fork while
     nothing is read or written, though: SQLite's own notes of who holds which lock are copied with the rest.
-    Any error of SQLite's is raised as `Unavailable`, with nothing of the write done.
+    Any error of SQLite's is raised as `Unavailable`, with nothing of the write done. What is read may not be flushed
+    yet, if it was written just now.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file = folder / "postroom.sqlite3"
+        self._log = folder / "postroom.sqlite3-wal"
         self._lock = folder / "write.lock"
         # What a parent opened stays where it is, unused: even closing it could touch the file.
         self._by_process: dict[int, _Connections] = {}
@@ -163,12 +165,17 @@ class Database:
 
         The work of several threads may share one transaction and one flush. An exception of `work` undoes
         that work alone and is raised here. It may be called a second time, after the first was undone.
-        Without `durable` a failure of the power (and nothing less) may undo it.
+        Without `durable` a failure of the power (and nothing less) may undo it. A durable one makes all last that was
+        written before, by whomever. Where it can't be flushed, `Unavailable` is raised although it may have been done.
         """
         try:
             return self._connections.writer.write(work, durable)
         except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"{self._file} can't be written: {error}") from error
+
+    def flush(self) -> None:
+        """Make last what was read."""
+        self.write(lambda _: None)
 
     def close(self) -> None:
         """Close this process's connections. The next call opens them anew."""
@@ -180,7 +187,7 @@ class Database:
     def _connections(self) -> _Connections:
         mine = self._by_process.get(os.getpid())
         if mine is None:
-            mine = _Connections(Writer(lambda: _connect(self._file, "rw"), self._lock))
+            mine = _Connections(Writer(lambda: _connect(self._file, "rw"), self._lock, self._log))
             # Two threads may come here at once; `setdefault` lets one of them win.
             mine = self._by_process.setdefault(os.getpid(), mine)
         return mine
@@ -208,7 +215,7 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # the writer flushes by itself
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA secure_delete = ON")  # what is erased is written over, as some builds do anyway
     except BaseException:

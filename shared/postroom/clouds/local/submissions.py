@@ -32,6 +32,7 @@ class LocalSubmissions:
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
         if len(letter) > INLINE and (there := self.get(submission.id)) is not None:
+            self._database.flush()
             return there
         new = self._new(submission, letter)
         while not self._database.write(new.insert):
@@ -47,6 +48,7 @@ class LocalSubmissions:
         while letters:
             first = there.get(ids[0])
             if first is not None and not first.is_of_the_request_of(letters[0][0]):
+                self._database.flush()
                 return [first]
             new = [self._new(*each) for each in letters if each[0].id not in there]
             if self._database.write(_inserting(new)):

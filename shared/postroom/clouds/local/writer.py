@@ -1,7 +1,11 @@
 """One process's writing to the SQLite file: what its threads write at the same time shares one transaction.
 
 A flush to the disk costs the same for one letter as for twenty. So the thread that finds nobody writing
-leads: it commits whatever is waiting. What comes in meanwhile waits, and one of those leads next.
+leads: it commits whatever is waiting, and flushes it. What comes in meanwhile waits, and one of those leads next.
+
+SQLite itself would flush while the writers of other processes wait for the lock. So it doesn't flush commits at all,
+and its log is flushed here, once the lock is given back: then the flushes of several processes overlap. A failure of
+the power takes commits from the log's end only, so that nothing that was made of a commit outlives it.
 """
 
 from __future__ import annotations
@@ -11,11 +15,14 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
 from postroom.clouds.local.locks import open_lock
+
+_flush: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)  # which macOS doesn't have
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -42,17 +49,22 @@ class _Piece:
 class Writer:
     """The writing connection, opened at the first write. Writers of several processes queue at the file `lock`."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], lock: Path) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], lock: Path, log: Path) -> None:
+        """`log` is SQLite's write-ahead log, which is there once something was read or written."""
         self._connect = connect
         self._lock = lock
-        self._open: tuple[sqlite3.Connection, int] | None = None
-        self._durable = True
+        self._log = log
+        self._open: tuple[sqlite3.Connection, int, int] | None = None
+        self._unflushed: OSError | None = None  # why nothing that this process writes can be durable any more
         self._mutex = Lock()  # guards the two below
         self._waiting: deque[_Piece] = deque()
         self._led = False
 
     def write(self, work: Work[T], durable: bool) -> T:
-        """What `work` returned, committed. Raises what it raised, or sqlite3.Error or OSError, all of it undone."""
+        """What `work` returned, committed. Raises what it raised, or sqlite3.Error or OSError, all of it undone.
+
+        Where it is the flush that fails, the work is done, and may be lost; so it is with all that come after it.
+        """
         piece = _Piece(work, durable)
         with self._mutex:
             self._waiting.append(piece)
@@ -67,10 +79,11 @@ class Writer:
 
     def close(self) -> None:
         if self._open is not None:
-            connection, lock = self._open
+            connection, *files = self._open
             self._open = None
+            for file in files:
+                os.close(file)
             connection.close()
-            os.close(lock)
 
     def _wait(self, piece: _Piece) -> None:
         try:
@@ -89,6 +102,7 @@ class Writer:
             batch = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
         try:
             self._commit(batch)
+            self._make_last(batch)
         finally:
             with self._mutex:
                 self._led = bool(self._waiting)
@@ -110,15 +124,29 @@ class Writer:
             # Nothing of it is done. Whose fault it was shows when each is done alone, and no other bears it.
             for piece in batch:
                 self._commit([piece])
-        else:
-            for piece in batch:
-                piece.settled = True
+
+    def _make_last(self, batch: list[_Piece]) -> None:
+        """Flush what was committed of it."""
+        done = [piece for piece in batch if not piece.settled]
+        if any(piece.durable for piece in done):
+            self._flush_log()
+        for piece in done:
+            piece.error = self._unflushed if piece.durable else None
+            piece.settled = True
+
+    def _flush_log(self) -> None:
+        _, _, log = self._opened()
+        try:
+            if self._unflushed is None:
+                _flush(log)
+        except OSError as error:
+            # The kernel says it once, and forgets. What the log lacks now would take with it whatever comes after.
+            self._unflushed = error
 
     def _transaction(self, batch: list[_Piece]) -> None:
-        connection, lock = self._opened()
+        connection, lock, _ = self._opened()
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            self._flush_at_commit(connection, any(piece.durable for piece in batch))
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for piece in batch:
@@ -131,17 +159,15 @@ class Writer:
         finally:
             fcntl.flock(lock, fcntl.LOCK_UN)
 
-    def _opened(self) -> tuple[sqlite3.Connection, int]:
+    def _opened(self) -> tuple[sqlite3.Connection, int, int]:
+        """The connection, and descriptors of the lock and of the log."""
         if self._open is None:
-            lock = open_lock(self._lock)
-            try:
-                self._open = (self._connect(), lock)
-            except BaseException:
-                os.close(lock)
-                raise
+            with ExitStack() as undone:
+                lock = open_lock(self._lock)
+                undone.callback(os.close, lock)
+                connection = undone.enter_context(closing(self._connect()))
+                connection.execute("PRAGMA schema_version").fetchall()  # from here on the log is there, and stays
+                log = os.open(self._log, os.O_RDWR | os.O_CLOEXEC)
+                self._open = (connection, lock, log)
+                undone.pop_all()
         return self._open
-
-    def _flush_at_commit(self, connection: sqlite3.Connection, durable: bool) -> None:
-        if durable != self._durable:
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._durable = durable
