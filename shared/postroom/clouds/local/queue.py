@@ -58,11 +58,14 @@ class Queue:
         self._database = database
 
     def put(self, tasks: Sequence[tuple[str, str, bytes, datetime, str | None]], now: datetime) -> int:
-        """Keep tasks of (queue, name, body, not before, destination) until they have run, durable on return.
+        """Keep tasks of (queue, name, body, not before, destination) until they have run.
 
         How many are new. The destination is whom a task may keep waiting, where there is one.
 
         A task of the same name that is waiting, running or was run within the hour swallows a later one.
+
+        It isn't flushed: where a failure of the power undoes it, the parcels that it is for are open and have no task,
+        and those the sweep looks for.
         """
         old = microseconds(now - TOMBSTONE)
         rows = [
@@ -81,7 +84,7 @@ class Queue:
             )
             return added.rowcount
 
-        return self._database.write(insert)
+        return self._database.write(insert, durable=False)
 
     def names(self) -> list[str]:
         """The queues that have tasks waiting."""
