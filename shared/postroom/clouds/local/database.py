@@ -93,6 +93,10 @@ CHANGES = {
 # before they come to it, so this only bridges the recovery of the file after a crash.
 _BUSY_TIMEOUT = 10.0
 
+# The log is written back into the file once it holds so many pages, while all writers wait. The more there are, the
+# more of them are later states of one page, of which only the last is written.
+_LOG_PAGES = 4000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -218,6 +222,7 @@ def _connect(file: Path, mode: str) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")  # the writer flushes by itself
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute("PRAGMA secure_delete = ON")  # what is erased is written over, as some builds do anyway
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     except BaseException:
         connection.close()
         raise
