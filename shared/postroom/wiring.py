@@ -111,7 +111,8 @@ def _one_machine(settings: Settings) -> Home:
 
     database = Database(settings.data)
     holders = LocalHolders(settings.data / "locks")
-    return Home(LocalSubmissions(database), LocalSchedule(database), LocalDirectory(database), holders)
+    schedule = LocalSchedule(database)
+    return Home(LocalSubmissions(database, schedule), schedule, LocalDirectory(database), holders)
 
 
 def _google_cloud(settings: Settings) -> Home:

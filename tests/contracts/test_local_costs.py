@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from sqlite3 import Connection
+from time import monotonic
 from typing import TypeVar
 
 import pytest
 
 from postroom.claims import Claims
+from postroom.clouds.local.bell import Bell
 from postroom.clouds.local.database import Database
+from postroom.clouds.local.queue import Queue
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.together import together
-from postroom.ports import Cursor
+from postroom.ports import Cursor, Unavailable
 from tests.contracts.samples import LETTER, NOON, attempt, claimed, delivered, lease, ref, submission, unfranked
 
 T = TypeVar("T")
@@ -76,3 +79,44 @@ def test_a_batch_that_cannot_be_written_is_not_stored_in_part(database: Database
         LocalSubmissions(failing).create_many([(submission(), LETTER) for _ in range(3)])
     failing.close()
     assert LocalSubmissions(database).list(Cursor()).items == ()
+
+
+def test_a_letter_is_accepted_in_one_commit(database: Database) -> None:
+    counting = Counting(database.folder)
+    schedule = LocalSchedule(counting)
+    submissions = LocalSubmissions(counting, schedule)
+    stored = submissions.create(submission(destinations=("example.org", "example.net")), LETTER)
+    tasks = [(parcel.task(), NOON) for parcel in stored.parcels]
+    assert Queue(database).waiting() == {"mx": 2}
+    schedule.put_many(tasks)
+    assert counting.commits == 1
+    schedule.put_many(tasks)  # as the repeat of the request does
+    assert (counting.commits, Queue(database).waiting()) == (2, {"mx": 2})
+    assert submissions.create(stored, LETTER) == stored
+    assert Queue(database).waiting() == {"mx": 2}
+    counting.close()
+
+
+def test_what_was_put_along_still_wakes_the_dispatcher(database: Database) -> None:
+    schedule = LocalSchedule(database)
+    stored = LocalSubmissions(database, schedule).create(submission(), LETTER)
+    listener = Bell(database.folder).listen()
+    try:
+        schedule.put_many([(parcel.task(), NOON) for parcel in stored.parcels])
+        began = monotonic()
+        listener.wait(30)
+        assert monotonic() - began < 10
+    finally:
+        listener.close()
+
+
+def test_a_letter_that_can_not_be_stored_leaves_no_task(database: Database) -> None:
+    schedule = LocalSchedule(database)
+    refused = submission()
+    tasks = [(parcel.task(), NOON) for parcel in refused.parcels]
+    database.write(lambda connection: connection.execute("DROP TABLE letters"))
+    with pytest.raises(Unavailable):
+        LocalSubmissions(database, schedule).create(refused, LETTER)
+    assert Queue(database).waiting() == {}
+    schedule.put_many(tasks)
+    assert Queue(database).waiting() == {"mx": 1}, "nothing is remembered of a write that was undone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from sqlite3 import Connection
@@ -67,6 +67,12 @@ class Queue:
         It isn't flushed: where a failure of the power undoes it, the parcels that it is for are open and have no task,
         and those the sweep looks for.
         """
+        return self._database.write(self.putting(tasks, now), durable=False)
+
+    def putting(
+        self, tasks: Sequence[tuple[str, str, bytes, datetime, str | None]], now: datetime
+    ) -> Callable[[Connection], int]:
+        """What `put` does, for a transaction that does more."""
         old = microseconds(now - TOMBSTONE)
         rows = [
             (name, queue, body, microseconds(not_before), destination, old)
@@ -84,7 +90,7 @@ class Queue:
             )
             return added.rowcount
 
-        return self._database.write(insert, durable=False)
+        return insert
 
     def names(self) -> list[str]:
         """The queues that have tasks waiting."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from sqlite3 import Connection
 
 from postroom.clouds.clock import now
 from postroom.clouds.local.bell import Bell
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.queue import Queue
 from postroom.delivery.task import DeliveryTask
+
+MOST_PUT_ALONG = 1000  # names remembered, of letters whose tasks nobody has asked to put yet
 
 
 class LocalSchedule:
@@ -19,15 +22,35 @@ class LocalSchedule:
         self._queue = Queue(database)
         self._bell = Bell(database.folder)
         self._clock = clock
+        self._put_along: set[str] = set()
 
     def put(self, task: DeliveryTask, not_before: datetime) -> None:
         self.put_many([(task, not_before)])
 
     def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
-        rows = [(task.queue, task.name, task.body(), not_before, task.destination) for task, not_before in tasks]
-        if rows and self._queue.put(rows, self._clock()):
-            self._bell.ring()
+        if not tasks:
+            return
+        names = {task.name for task, _ in tasks}
+        if names <= self._put_along:
+            self._put_along -= names
+        elif not self._queue.put(_rows(tasks), self._clock()):
+            return
+        self._bell.ring()
+
+    def putting(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> Callable[[Connection], object]:
+        """What puts them, for a transaction that does more. Once it is done `put_along` is to be told."""
+        return self._queue.putting(_rows(tasks), self._clock())
+
+    def put_along(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+        """These are in the queue: the next `put_many` of them has nothing to do but to wake the dispatcher."""
+        if len(self._put_along) > MOST_PUT_ALONG:
+            self._put_along.clear()
+        self._put_along.update(task.name for task, _ in tasks)
 
     def cancel(self, task: DeliveryTask) -> None:
         """Best effort: the task may run all the same."""
         self._queue.cancel(task.name, self._clock())
+
+
+def _rows(tasks: Sequence[tuple[DeliveryTask, datetime]]) -> list[tuple[str, str, bytes, datetime, str | None]]:
+    return [(task.queue, task.name, task.body(), not_before, task.destination) for task, not_before in tasks]

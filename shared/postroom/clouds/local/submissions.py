@@ -13,10 +13,12 @@ from typing import Any
 
 from postroom.clouds.local.database import Database, Row, microseconds
 from postroom.clouds.local.letters import LetterFiles
+from postroom.clouds.local.schedule import LocalSchedule
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId, write_json
 from postroom.delivery.submission import Submission
+from postroom.delivery.together import together
 from postroom.ports import Cursor, Found, Mark, Page, UnknownCursor
 
 INLINE = 256 * 1024
@@ -26,8 +28,10 @@ INLINE = 256 * 1024
 class LocalSubmissions:
     """Implements `Submissions` over the database, with large letters as files beside it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, schedule: LocalSchedule | None = None) -> None:
+        """With a `schedule`, what creates a submission puts its first tasks as well: it is all one write then."""
         self._database = database
+        self._schedule = schedule
         self._letters = LetterFiles(database.folder / "letters")
 
     def create(self, submission: Submission, letter: bytes) -> Submission:
@@ -35,10 +39,17 @@ class LocalSubmissions:
             self._database.flush()
             return there
         new = self._new(submission, letter)
+        tasks = together(
+            (each, each.next_attempt_at or submission.date_of(each)) for each in submission.parcels if each.open
+        )
+        if self._schedule is not None:
+            new = replace(new, also=self._schedule.putting(tasks))
         while not self._database.write(new.insert):
             stored = self.get(submission.id)
             if stored is not None:
                 return stored
+        if self._schedule is not None:
+            self._schedule.put_along(tasks)
         return submission
 
     def create_many(self, letters: Sequence[tuple[Submission, bytes]]) -> Sequence[Submission]:
@@ -255,6 +266,7 @@ class _New:
     parcels: builtins.list[Row]
     packed: bytes | None
     file: str | None
+    also: Callable[[Connection], object] = lambda _: None  # is done with it
 
     def insert(self, connection: Connection) -> bool:
         """False, with nothing done, where it is there."""
@@ -269,6 +281,7 @@ class _New:
         )
         for parcel in self.parcels:
             connection.execute("INSERT INTO parcels (submission, number, record) VALUES (?, ?, ?)", (row, *parcel))
+        self.also(connection)
         return True
 
 
