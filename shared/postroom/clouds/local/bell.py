@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import stat
+import weakref
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,15 +15,15 @@ class Bell:
 
     def __init__(self, folder: Path) -> None:
         self._pipe = folder / "wake"
+        self._rope: int | None = None  # a descriptor of the pipe, which stays where it is when listeners come and go
 
     def ring(self) -> None:
         """Wake the listener, if there is one. Never waits, never fails."""
         with suppress(OSError):
-            descriptor = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            try:
-                os.write(descriptor, b"\0")
-            finally:
-                os.close(descriptor)
+            if self._rope is None:
+                self._rope = os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+                weakref.finalize(self, os.close, self._rope)
+            os.write(self._rope, b"\0")
 
     def listen(self) -> Listener:
         """Make the pipe if it isn't there, and listen at it. Raises OSError."""
