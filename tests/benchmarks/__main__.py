@@ -1,8 +1,9 @@
 """Prints what a letter costs on this machine: `python -m tests.benchmarks [house | submitting | session]`.
 
 `house` is one `postroom serve` with its real processes, durable as in production, into a sink on the loopback;
-`submitting` are letters on their way in; `session` is the SMTP session alone: its round trips, CPU and memory, beside
-other clients, those among them that `tests/servers/fetch` has fetched. Without a word it is all of it.
+`submitting` are letters on their way in, one by one and in batches, and the pages of their lists; `session` is the SMTP
+session alone: its round trips, CPU and memory, beside other clients, those among them that `tests/servers/fetch` has
+fetched. Without a word it is all of it.
 """
 
 from __future__ import annotations
@@ -20,25 +21,14 @@ from tempfile import TemporaryDirectory
 
 from postroom.clouds.local.database import Database
 from postroom.house.supervisor import Child, Supervisor
-from tests.benchmarks import batch, large_letter, rooms, round_trips, session_cpu, sharing
+from tests.benchmarks import batch, large_letter, pages, rooms, round_trips, session_cpu, sharing
+from tests.benchmarks import submitting as one_by_one
+from tests.benchmarks.processes import cpu_seconds, megabytes
 from tests.benchmarks.sink_process import SinkProcess
 from tests.journeys.office import KEY, Office
 from tests.journeys.processes import processes_of
 
 HERE = Path(__file__).parent
-TICK = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
-
-
-def megabytes(pid: int, kind: str = "Pss") -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith(f"{kind}:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 @contextmanager
@@ -123,6 +113,12 @@ def house(letters: int) -> None:
     end_to_end(letters, hello_cost)
 
 
+def submitting() -> None:
+    one_by_one.report()
+    batch.report()
+    pages.report()
+
+
 def session() -> None:
     round_trips.report()
     session_cpu.report()
@@ -138,7 +134,7 @@ def main() -> None:
     if given.part in (None, "house"):
         house(given.letters)
     if given.part in (None, "submitting"):
-        batch.report()
+        submitting()
     if given.part in (None, "session"):
         session()
 
