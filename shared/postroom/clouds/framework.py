@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ def taking_over(app: Flask, largest: int) -> Callable[[Request], Answer]:
     context, the server calls ours from here on, which is put where Flask wants middleware to be.
     """
     if has_app_context():
+        gc.freeze()  # what is loaded stays: no collection need look at it, nor copy it into forked workers
         current_app.wsgi_app = Drained(app, largest)  # type: ignore[method-assign]  # Flask's documented place
     return lambda request: Response.from_app(app, request.environ)
 
