@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ LARGEST = 1000
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     """Speaks with functions/submit as functions-framework has loaded it."""
     Database(tmp_path).prepare()
-    for name, value in {"DATA": str(tmp_path), "BOOTSTRAP_KEY": KEY, "HELO": "client.example.org"}.items():
+    settings = {"DATA": str(tmp_path), "BOOTSTRAP_KEY": KEY, "MASTER_KEYS": b64encode(bytes(32)).decode()}
+    for name, value in {**settings, "HELO": "client.example.org"}.items():
         monkeypatch.setenv(f"POSTROOM_{name}", value)
     return Client(load("submit", str(ROOT / "functions" / "submit" / "main.py")))  # type: ignore[no-untyped-call]
 
