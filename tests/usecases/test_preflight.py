@@ -16,11 +16,12 @@ from postroom.delivery.attempt import TlsFacts
 from postroom.delivery.routing import Approach, Exchanger, Proxy, Relay, Route, Routes, Target
 from postroom.delivery.sts import Mode, Policy
 from postroom.message.dkim import SigningKey, new_key, record
-from postroom.ports import MxFound, NoAnswer, NoDomain, NullMx, Visit
+from postroom.ports import MxFound, NoAnswer, NullMx, Visit
 from postroom.preflight import MOST_DOMAINS, Preflight
 from postroom.preflight.check import Check, Status
 from postroom.smtp.security import Credentials, Mechanism, Security
 from tests.api.fakes import Drawer
+from tests.doubles.book import Book
 
 US = "192.0.2.10"
 TURNED = "10.2.0.192"
@@ -39,38 +40,6 @@ GOOD: Mapping[tuple[str, str], Any] = {
     ("friend.example", "STS"): Policy(Mode.ENFORCE, ("*.friend.example",), 86400),
     ("mx.friend.example", "TLSA"): 2,
 }
-
-
-@dataclass
-class Book:
-    """DNS as a book of records by name and kind."""
-
-    records: dict[tuple[str, str], Any]
-
-    def exchangers(self, domain: str) -> MxFound | NullMx | NoDomain | NoAnswer:
-        found: MxFound | NullMx | NoAnswer | None = self.records.get((domain, "MX"))
-        return found or NoDomain(f"There is no domain {domain} in DNS")
-
-    def texts(self, name: str) -> tuple[str, ...] | NoAnswer:
-        return self._read(name, "TXT")
-
-    def addresses(self, host: str, version: int) -> tuple[str, ...] | NoAnswer:
-        return self._read(host, "A" if version == 4 else "AAAA")
-
-    def pointer(self, address: str) -> tuple[str, ...] | NoAnswer:
-        return self._read(address, "PTR")
-
-    def certificates(self, host: str, port: int) -> int | NoAnswer:
-        assert port == 25
-        found: int | NoAnswer = self.records.get((host, "TLSA"), 0)
-        return found
-
-    def policy(self, domain: str) -> Policy | NoAnswer | None:
-        return self.records.get((domain, "STS"))
-
-    def _read(self, name: str, kind: str) -> tuple[str, ...] | NoAnswer:
-        found: tuple[str, ...] | NoAnswer = self.records.get((name, kind), ())
-        return found
 
 
 @dataclass
