@@ -174,24 +174,32 @@ class Accept:
             self.troubled(error)
 
     def _check_sender(self, domain: str, only: str | None) -> None:
+        """Raises `OtherDomain` or `UnverifiedSender`."""
         if self.any_sender and only is None:
             return
-        document = self.directory.get("domain", domain)
-        if only is not None and (document is None or document["id"] != only):
+        sending = self._sending(domain)
+        if only is not None and (sending is None or sending.id != only):
             raise OtherDomain(f"This API key sends from one domain only, and {domain} isn't that one.")
         if self.any_sender:
             return
-        if document is None or not SendingDomain.from_record(document).verified:
+        if sending is None or not sending.verified:
             raise UnverifiedSender(f"The {domain} domain is not verified. Add and verify it before you send from it.")
 
     def under_key(self, key: str) -> Iterator[Submission]:
         """What was accepted under the idempotency key, the newest first, a batch in its order; erased ones as well."""
         return Keyed(key, self.secret()).letters(self.submissions)
 
+    def _sending(self, domain: str) -> SendingDomain | None:
+        """The sending domain, where it is kept."""
+        document = self.directory.get("domain", domain)
+        return None if document is None else SendingDomain.from_record(document)
+
     def _submission(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> Submission:
         letter = request.letter
         sender = letter.sender
-        return_path = sender.address if self.return_path_domain is None else f"{id_}@{self.return_path_domain}"
+        sending = self._sending(sender.domain)
+        returns_to = self.return_path_domain if sending is None else sending.returns_to(self.return_path_domain)
+        return_path = sender.address if returns_to is None else f"{id_}@{returns_to}"
         return Submission(
             id=id_,
             created_at=now,
@@ -207,7 +215,7 @@ class Accept:
             expires_at=request.expires_at,
             on_unknown=request.on_unknown or self.on_unknown,
             route=request.route,
-            tls=request.tls,
+            tls=request.tls if sending is None else sending.least_security(request.tls),
             requiretls=request.requiretls,
             return_path=return_path,
             parcels=tuple(self.spared(parcel, now) for parcel in self._parcels(id_, request, now)),

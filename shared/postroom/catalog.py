@@ -65,6 +65,10 @@ class Catalog:
         self.directory.delete(self.kind, name)
         return document
 
+    def unlist(self, id_: str) -> None:
+        """Leave the id out of the index. The document, if there is one, stays under its name."""
+        self.directory.delete(self.index, id_)
+
     def page(self, cursor: Cursor, wanted: Callable[[Document], bool] = lambda _: True) -> Page[Document]:
         """Those that are wanted, newest first. Raises `UnknownCursor`."""
         if cursor.mark is not None and self.directory.get(self.index, cursor.mark) is None:

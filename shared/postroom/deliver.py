@@ -7,7 +7,7 @@ comes again, and a task that finds its work done puts again what should follow a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -69,7 +69,7 @@ class Deliver:
     wire: Wire
     enclosures: Enclosures
     policy: RetryPolicy
-    signing: Callable[[str], tuple[SigningKey, ...]]  # the keys of a From domain
+    signing: Callable[[str, Sequence[str] | None], tuple[SigningKey, ...]]  # the keys of a From domain
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     pause: Callable[[float], None]
@@ -304,10 +304,8 @@ class Deliver:
         self._settle(ours, Carried(verdicts=verdicts, note=note))
 
     def _franked(self, ours: _Opened, outgoing: Outgoing, opened: dict[int, _Opened]) -> Mail | None:
-        # RFC 6376 §3.5, x=: a copy that is delivered last of all must still verify.
-        valid_for = self.policy.give_up_after + timedelta(days=4)
         try:
-            mail = outgoing.mail(ours.submission, ours.parcel, self.clock(), valid_for)
+            mail = outgoing.mail(ours.submission, ours.parcel, self.clock(), self.policy.verifiable_for)
         except ValueError as error:  # `UnsendableLetter`, `UnsafeCommand`, or what nobody thought of
             self._fail(ours, "unsendable", str(error))
             return None

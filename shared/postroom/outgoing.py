@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,7 +28,12 @@ class Outgoing:
     incomplete: bool = False  # some of its files are still to be fetched
 
     @classmethod
-    def of(cls, found: Found, submissions: Submissions, signing: Callable[[str], tuple[SigningKey, ...]]) -> Outgoing:
+    def of(
+        cls,
+        found: Found,
+        submissions: Submissions,
+        signing: Callable[[str, Sequence[str] | None], tuple[SigningKey, ...]],
+    ) -> Outgoing:
         stored = submissions.letter(found.submission.id) if found.letter is None else found.letter
         if stored is None:
             return cls(None, trouble="The letter is gone from its store")
@@ -38,8 +43,9 @@ class Outgoing:
             return cls(None, trouble=f"The stored letter is damaged: {error}")
         if not letter.complete:
             return cls(letter, trouble="Some of its files are still to be fetched", incomplete=True)
+        franking = found.parcel.franking
         try:
-            return cls(letter, signing(letter.sender.domain))
+            return cls(letter, signing(letter.sender.domain, None if franking is None else franking.selectors))
         except (SealError, UnusableKey) as error:
             return cls(letter, trouble=f"The key of {letter.sender.domain} can't sign: {error}")
 
@@ -58,8 +64,6 @@ class Outgoing:
         """
         if self.letter is None:
             raise ValueError("there is no letter")
-        frozen = parcel.franking.selectors if parcel.franking else ()
-        signers = tuple(key for key in self.keys if key.selector in frozen)
         date = submission.date_of(parcel)
         octets = rendered(self.letter, submission, date)
         recipients = tuple(each.address for each in parcel.due(now))
@@ -70,7 +74,7 @@ class Outgoing:
         return Mail(
             submission.return_path,
             recipients,
-            sign(octets, signers, at=date, expires=submission.due_since(parcel) + valid_for),
+            sign(octets, self.keys, at=date, expires=submission.due_since(parcel) + valid_for),
             smtputf8=self.letter.needs_smtputf8 or not all(map(str.isascii, (submission.return_path, *recipients))),
             security=asked,
             marked=parcel.hold,

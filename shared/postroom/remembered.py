@@ -74,6 +74,11 @@ class Remembered:
     def list(self, kind: str, after: str = "", limit: int = 100) -> Sequence[tuple[str, Mapping[str, Any]]]:
         return self._directory.list(kind, after, limit)
 
+    @property
+    def afresh(self) -> Directory:
+        """The same directory for those who must read what is so now. What they read and write is remembered."""
+        return _Afresh(self, self._directory)
+
     def _remember(self, kind: str, key: str, now: float, document: Mapping[str, Any] | None) -> None:
         known, other = (self._known, self._absent) if document is not None else (self._absent, self._known)
         with self._lock:
@@ -85,3 +90,10 @@ class Remembered:
     def _recalled(self, kind: str, key: str) -> tuple[float, Mapping[str, Any] | None] | None:
         """What is remembered, and until when."""
         return self._known.get((kind, key)) or self._absent.get((kind, key))
+
+
+class _Afresh:
+    def __init__(self, memory: Remembered, source: Directory) -> None:
+        self.get = memory.look
+        self.create, self.put, self.replace, self.delete = memory.create, memory.put, memory.replace, memory.delete
+        self.get_many, self.list = source.get_many, source.list

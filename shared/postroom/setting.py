@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from postroom.account.spf.record import mechanisms
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.routing import Routes
 from postroom.message.address import Mailbox
@@ -158,6 +159,10 @@ def certificates(text: str) -> str:
     if "-----BEGIN CERTIFICATE-----" not in pem:
         raise ValueError(f"{text} holds no certificate in PEM")
     return text
+
+
+def spf_mechanisms(text: str) -> tuple[str, ...]:
+    return mechanisms(text.strip())
 
 
 def some(text: str) -> str:

@@ -38,6 +38,7 @@ from postroom.setting import (
     resolvers,
     routes,
     some,
+    spf_mechanisms,
     timeouts,
     url,
     yes_or_no,
@@ -240,6 +241,14 @@ class Settings:
         "keys of signed links, each 32 octets in base64, comma separated: the first signs, all verify",
         master_keys,
         secret=True,
+    )
+    spf: tuple[str, ...] | None = _setting(
+        "POSTROOM_SPF",
+        None,
+        "`a:` and POSTROOM_HELO, where letters leave by port 25",
+        "what the SPF records of sending domains must hold so that our addresses may send, such as `ip4:192.0.2.1` or "
+        "`include:spf.relay.example`",
+        spf_mechanisms,
     )
     seal_public: str | None = _setting(
         "POSTROOM_SEAL_PUBLIC", None, "made on first start", "DKIM keys are sealed to this key", some

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import Accept
+from postroom.account.publication import Egress
 from postroom.acting import ActingWire
 from postroom.admission import Admission
 from postroom.batch import AcceptBatch
@@ -27,12 +28,16 @@ from postroom.delivery.health import Pace
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Routes
 from postroom.destination import Destinations
+from postroom.domain_register import DomainRegister
+from postroom.domains import FURTHEST_AHEAD, SendingDomains
 from postroom.enclosures import Enclosures
 from postroom.erasing import Erase
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
+from postroom.message.dkim import new_key
 from postroom.ports import Counters, Directory, Holders, Schedule, Submissions, Wire
 from postroom.preflight import Preflight
+from postroom.preflight.ways import gates
 from postroom.rates import Rates
 from postroom.remembered import Remembered
 from postroom.retention import Retention
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from postroom.clouds.local.timer import Timer
     from postroom.clouds.push import Endpoint, Proof
     from postroom.internet.http import Https
+    from postroom.internet.published import PublishedInDns
     from postroom.internet.reach import Reach
     from postroom.internet.resolver import DnsResolver
     from postroom.smtp.timeouts import Timeouts
@@ -159,7 +165,7 @@ def _aws_clients() -> AwsClients:
 
 
 @cache
-def remembered(settings: Settings) -> Directory:
+def remembered(settings: Settings) -> Remembered:
     """The directory, seen through a short memory: one of the process."""
     return Remembered(home(settings).directory, settings.cache.total_seconds(), time.monotonic)
 
@@ -296,7 +302,7 @@ def delivering(settings: Settings) -> Deliver:
             holders=holders,
         ),
         policy=settings.retry_policy,
-        signing=signing(remembered(settings), settings.seal_private),
+        signing=signing(remembered(settings), settings.seal_private, directory),
         clock=now,
         monotonic=time.monotonic,
         pause=time.sleep,
@@ -339,6 +345,40 @@ def preflighting(settings: Settings) -> Preflight:
     )
 
 
+def sending_domains(settings: Settings, directory: Directory) -> SendingDomains:
+    """What may be done with sending domains, each look with a resolver of its own."""
+
+    def looking() -> PublishedInDns:
+        from postroom.internet.published import PublishedInDns
+        from postroom.internet.resolver import DnsResolver
+
+        dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
+        _, https = ways_out(settings, dns, settings.timeouts)
+        return PublishedInDns(dns, https, settings.sts_port)
+
+    verifiable_for = settings.retry_policy.verifiable_for
+    return SendingDomains(
+        register=DomainRegister(directory, now, verifiable_for + FURTHEST_AHEAD),
+        seal_public=settings.seal_public,
+        clock=now,
+        monotonic=time.monotonic,
+        randomness=os.urandom,
+        new_key=new_key,
+        looking=looking,
+        egress=_egress(settings),
+        verifiable_for=verifiable_for,
+        test_domain=settings.test_domain,
+    )
+
+
+def _egress(settings: Settings) -> Egress:
+    if settings.spf is not None:
+        return Egress(settings.spf, return_path_domain=settings.return_path_domain)
+    names = (gate.approach.helo or settings.helo for gate in gates(settings.routes))
+    hosts = tuple(dict.fromkeys(name.lower() for name in names if "." in name and not name.startswith("[")))
+    return Egress(tuple(f"a:{host}" for host in hosts), hosts, settings.return_path_domain)
+
+
 def submit_app(settings: Settings) -> Flask:
     """The HTTP API. Raises `SettingsError` where it can't sign links."""
     from postroom.account.links import Links
@@ -366,6 +406,7 @@ def submit_app(settings: Settings) -> Flask:
         preflight=lambda domain: preflight()(domain),
         proxies=settings.proxies,
         rates=limiting(settings),
+        domains=sending_domains(settings, remembered(settings).afresh),
     )
 
 

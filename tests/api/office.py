@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from os import urandom
+from time import monotonic
 from typing import Any
 
 from flask import Flask
@@ -17,24 +19,32 @@ from postroom.accept import Accept
 from postroom.account.domain import SendingDomain
 from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.account.links import Links
+from postroom.account.publication import Egress
+from postroom.account.seal import pair
 from postroom.api.app import create_app
 from postroom.batch import AcceptBatch
 from postroom.catalog import newest_first
 from postroom.change import Change
 from postroom.claims import Claims
 from postroom.delivery.routing import Relay, Route, Routes
+from postroom.domain_register import DomainRegister
+from postroom.domains import SendingDomains
 from postroom.erasing import Erase
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
 from postroom.rates import Rates
 from postroom.suppressions import Suppressions
 from tests.api.fakes import Drawer, Memory, Tasks
+from tests.doubles.book import Book
+from tests.doubles.keys import a_key
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 FULL = "pr_full"
 SENDING = "pr_sending"
 BOOTSTRAP = "pr_bootstrap"
 LINKS = Links((b"\x01" * 32,))
+SEAL, UNSEAL = pair(b"\x07" * 32)
+EGRESS = Egress(("a:mail.shop.example",), ("mail.shop.example",), "bounces.shop.example")
 
 ROUTES = Routes(
     (
@@ -56,6 +66,7 @@ class Office:
     rates: Rates | None = None
     proxies: int = 0
     public_url: str | None = None
+    book: Book = field(default_factory=lambda: Book({}))
 
     def __post_init__(self) -> None:
         for token, permission in ((FULL, Permission.FULL_ACCESS), (SENDING, Permission.SENDING_ACCESS)):
@@ -79,6 +90,18 @@ class Office:
             secret=lambda: b"\x07" * 32,
         )
         self.suppressions = Suppressions(directory=self.directory, clock=lambda: self.now, randomness=randomness)
+        self.domains = SendingDomains(
+            register=DomainRegister(self.directory, lambda: self.now, timedelta(days=37)),
+            seal_public=SEAL,
+            clock=lambda: self.now,
+            monotonic=monotonic,
+            randomness=urandom,
+            new_key=a_key,
+            looking=lambda: self.book,
+            egress=EGRESS,
+            verifiable_for=timedelta(days=7),
+            test_domain="postroom.test",
+        )
         self.app: Flask = create_app(
             accept=self.accept,
             accept_batch=AcceptBatch(self.accept),
@@ -102,6 +125,7 @@ class Office:
             preflight=self._preflight,
             rates=self.rates,
             proxies=self.proxies,
+            domains=self.domains,
         )
         self.client: FlaskClient = self.app.test_client()
 

@@ -83,6 +83,27 @@ def test_a_slash_at_the_end_of_the_address_is_no_trouble(monkeypatch: pytest.Mon
     assert resend.Emails.get(resend.Emails.send(LETTER)["id"])["subject"] == "Hello"
 
 
+def test_its_domains_work(office: Office) -> None:
+    made: Any = resend.Domains.create({"name": "news.shop.example", "region": "eu-west-1"})
+    assert (made["status"], made["region"]) == ("not_started", "eu-west-1")
+    for each in made["records"]:
+        office.book.records[each["name"], "TXT"] = (each["value"],)
+    verified: Any = resend.Domains.verify(made["id"])
+    assert (verified["object"], verified["id"]) == ("domain", made["id"])
+    read: Any = resend.Domains.get(made["id"])
+    assert (read["status"], [each["status"] for each in read["records"]]) == ("verified", ["verified", "verified"])
+    assert resend.Domains.update({"id": made["id"], "tls": "enforced", "open_tracking": False})["id"] == made["id"]
+    listed: Any = resend.Domains.list()
+    assert (listed["object"], made["id"] in [each["id"] for each in listed["data"]]) == ("list", True)
+    assert resend.Emails.send(LETTER | {"from": "hello@news.shop.example"})["id"]
+    assert resend.Domains.remove(made["id"])["deleted"]
+    with pytest.raises(exceptions.ResendError, match="no domain") as caught:
+        resend.Domains.get(made["id"])
+    assert caught.value.code == 404
+    with pytest.raises(exceptions.ValidationError, match="`name` field"):
+        resend.Domains.create({"name": "localhost"})
+
+
 @pytest.mark.usefixtures("office")
 @pytest.mark.parametrize(
     ("change", "error", "code", "message"),
@@ -145,7 +166,7 @@ def test_what_is_not_there_is_told() -> None:
         resend.Emails.get("00000000-0000-4000-8000-00000000ffff")
     assert caught.value.code == 404
     with pytest.raises(exceptions.ResendError, match="nothing at this path") as caught:
-        resend.Domains.list()
+        resend.Broadcasts.list()
     assert caught.value.error_type == "not_found"
 
 

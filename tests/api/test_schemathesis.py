@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from tests.api.attempts import attempt
 from tests.api.office import FULL, Office
 
 OFFICE = Office(checks=[passed("port_25", "it is open")])
+NUMBERS = count()
 
 
 def stored() -> str:
@@ -46,11 +48,17 @@ def stored() -> str:
     return id_
 
 
+def kept() -> str:
+    """The id of a sending domain."""
+    return OFFICE.domains.create(f"d{next(NUMBERS)}.example").id
+
+
 # What stands in place of every second id: one that leads to something.
-REAL: Mapping[str, Callable[[], str]] = {"email_id": stored}
+REAL: Mapping[str, Callable[[], str]] = {"email_id": stored, "domain_id": kept}
 
 SEEN: defaultdict[str, set[int]] = defaultdict(set)
 
+schemathesis.openapi.format("domain", st.integers(0, 99).map(lambda n: f"new{n}.example"))
 schemathesis.openapi.format(
     "mailbox", st.sampled_from(["ann@home.example", "Bob <bob@home.example>", "hello@shop.example"])
 )

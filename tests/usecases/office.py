@@ -232,7 +232,7 @@ class UseCases:
                 holders=self.holders[-1],
             ),
             policy=RetryPolicy(spread=0),
-            signing=lambda _: (),
+            signing=lambda *_: (),
             clock=lambda: self.now,
             monotonic=lambda: self.seconds,
             pause=self.pauses.append,

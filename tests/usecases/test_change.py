@@ -188,7 +188,7 @@ def test_a_letter_that_was_held_goes_once_more_with_the_same_octets(office: UseC
 
 def test_its_signature_is_valid_for_as_long_as_it_may_take_and_nothing_else_is_new(office: UseCases) -> None:
     key = SigningKey("example.org", "s", Ed25519PrivateKey.from_private_bytes(bytes(32)))
-    office.deliver = replace(office.deliver, signing=lambda _: (key,))
+    office.deliver = replace(office.deliver, signing=lambda *_: (key,))
     office.wire.judge = lost
     letter = office.submit(on_unknown="hold")
     run_what_is_due(office)

@@ -309,7 +309,7 @@ def test_the_record_says_where_a_letter_goes_whoever_brings_it(office: UseCases)
 
 
 def test_a_key_that_cannot_sign_defers_the_letter_and_says_why(office: UseCases) -> None:
-    def unusable(_: str) -> tuple[SigningKey, ...]:
+    def unusable(*_: object) -> tuple[SigningKey, ...]:
         raise SealError("a secret sealed for dkim doesn't open with this private key")
 
     letter = office.submit(expires_at=office.now + timedelta(minutes=3))

@@ -20,6 +20,7 @@ from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
 from postroom.api.changes import Changes
 from postroom.api.details import REQUEST_ID, refusal
+from postroom.api.domains import Domains
 from postroom.api.emails import Emails
 from postroom.api.files import Files
 from postroom.api.guesses import Guesses
@@ -32,10 +33,10 @@ from postroom.api.sending import Sending
 from postroom.api.stored import Stored
 from postroom.api.suppressions import SuppressionList
 from postroom.batch import BatchRequest, Outcome
-from postroom.catalog import Catalog
 from postroom.change import Change
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
+from postroom.domains import SendingDomains
 from postroom.journal import complain
 from postroom.keys import Keys, Uses
 from postroom.ports import Directory, Submissions, Unavailable
@@ -69,6 +70,7 @@ def create_app(
     clock: Callable[[], datetime],
     healthy: Callable[[], None],
     preflight: Callable[[str | None], Sequence[Check]],
+    domains: SendingDomains,
     proxies: int = 0,
     rates: Rates | None = None,
 ) -> Flask:
@@ -89,9 +91,10 @@ def create_app(
         *Emails(stored=stored, under_key=under_key, erase=erase, clock=clock).operations(),
         *Files(stored, links, public_url, clock).operations(),
         *Changes(stored, change, clock).operations(),
-        *ApiKeys(Keys(directory), Catalog(directory, "domain"), clock).operations(),
+        *ApiKeys(Keys(directory), domains.register, clock).operations(),
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),
+        *Domains(domains).operations(),
         Operation(
             method="GET",
             path="/healthz",

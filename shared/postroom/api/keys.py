@@ -19,7 +19,7 @@ from postroom.api.operation import Access, Operation
 from postroom.api.pages import PageSchema, as_id, page_of
 from postroom.api.problems import invalid, not_found
 from postroom.api.representation import moment
-from postroom.catalog import Catalog
+from postroom.domain_register import DomainRegister
 from postroom.keys import Keys
 
 _SCHEMA = KeySchema()
@@ -35,7 +35,7 @@ class ApiKeys:
     """
 
     keys: Keys
-    domains: Catalog
+    domains: DomainRegister
     clock: Callable[[], datetime]
 
     def operations(self) -> Iterator[Operation]:
@@ -120,7 +120,7 @@ class ApiKeys:
             asked, errors = error.valid_data, dict(error.messages_dict)
         if "domain_id" in asked and "domain_id" not in errors:
             asked["domain_id"] = as_id(asked["domain_id"])
-            if asked["domain_id"] is None or self.domains.by_id(asked["domain_id"]) is None:
+            if asked["domain_id"] is None or not self.domains.has(asked["domain_id"]):
                 errors["domain_id"] = ["there is no domain with this id"]
         if "expires_at" in asked and asked["expires_at"] <= self.clock():
             errors["expires_at"] = ["it has passed, so the key would never be good"]

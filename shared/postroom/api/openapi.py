@@ -131,7 +131,8 @@ def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict
     if operation.access is Access.ANYBODY:
         described["security"] = []
     if operation.takes is not None:
-        described["requestBody"] = {"required": True, "content": {"application/json": _body(operation)}}
+        content = {"application/json": _body(operation)}
+        described["requestBody"] = {"required": operation.needs_body, "content": content}
     return described
 
 

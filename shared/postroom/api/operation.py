@@ -29,6 +29,7 @@ class Operation:
     summary: str
     takes: Schema | None = None  # the JSON body
     takes_list: bool = False  # the body is an array of those
+    needs_body: bool = True  # where it takes one
     most: int | None = None  # items of that array
     asks: Schema | None = None  # the query string
     heeds: Schema | None = None  # the headers that change what it does

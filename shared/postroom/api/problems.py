@@ -17,6 +17,7 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
     "missing_required_field": (422,),
     "invalid_from_address": (422,),
     "invalid_attachment": (422,),
+    "invalid_region": (422,),
     "invalid_idempotency_key": (400,),
     "missing_api_key": (401,),
     "restricted_api_key": (401,),
@@ -121,6 +122,8 @@ def _name(flaws: list[Flaw]) -> str:
         return "invalid_attachment"
     if all(flaw.text == MISSING for flaw in flaws):
         return "missing_required_field"
+    if roots == {"region"}:
+        return "invalid_region"
     return "invalid_from_address" if roots == {"from"} else "validation_error"
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 import click
 
-from postroom.cli.directory import documents, opened
+from postroom.cli.directory import opened
 from postroom.cli.flags import Variables, with_settings
+
+if TYPE_CHECKING:
+    from postroom.account.domain import SendingDomain
+    from postroom.domains import SendingDomains
 
 
 @click.group()
@@ -24,48 +29,100 @@ def domains() -> None:
 @click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="a private key to sign with, PEM")
 def domains_add(variables: Variables, *, name: str, selector: str, key_file: Path | None) -> None:
     """Let letters come from a domain and sign them. Who runs this vouches for the domain being theirs."""
-    from postroom.clouds.clock import now
-    from postroom.domains import add_domain
-
-    settings, directory = opened(variables)
-    try:
-        domain = add_domain(
-            directory,
-            settings.seal_public or "",
-            name,
-            selector,
-            key_file.read_bytes() if key_file else None,
-            id_=uuid4(),
-            now=now(),
-        )
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
+    with _kept(variables) as kept:
+        domain = kept.vouch(name, selector, key_file.read_bytes() if key_file else None)
     click.echo(f"Letters from {domain.name} are taken and signed. Publish this TXT record, or the signature is void")
     click.echo("(a zone file wants it in quoted strings of 255 octets at most; a provider's form takes it whole):\n")
-    _records(domain.record())
+    _show(domain)
 
 
 @domains.command("show")
 @with_settings("data")
 @click.argument("name")
 def domains_show(variables: Variables, *, name: str) -> None:
-    """Print the records to publish for a sending domain."""
-    for known, document in documents(variables, "domain"):
-        if known == name.lower():
-            _records(document)
-            return
-    raise click.ClickException(f"{name} is not a sending domain here; `postroom domains list` names them")
+    """Print the keys to publish for a sending domain."""
+    with _kept(variables) as kept:
+        _show(kept.named(name))
 
 
-def _records(domain: Any) -> None:
-    for key in domain["keys"]:
-        click.echo(f"{key['selector']}._domainkey.{domain['name']}  {key['record']}")
+@domains.command("verify")
+@with_settings("data")
+@click.argument("name")
+def domains_verify(variables: Variables, *, name: str) -> None:
+    """Look at what a sending domain publishes. Its exit status is 1 where no letter is taken from it."""
+    with _kept(variables) as kept:
+        domain = kept.verify(kept.named(name).id)
+        records = kept.records(domain)
+    for record in records:
+        seen = domain.seen(record)
+        click.echo(f"{seen.status:<18} {record.purpose:<5} {record.type:<4} {record.name}{_behind(seen.detail)}")
+        if str(seen.status) != "verified":
+            priority = "" if record.priority is None else f"{record.priority} "
+            click.echo(f"{'':<18} publish {priority}{record.value}{_behind(record.note)}")
+    taken = "taken" if domain.verified else "refused until one of its keys is published"
+    click.echo(f"{domain.name} is {domain.status}: letters from it are {taken}")
+    if not domain.verified:
+        raise click.exceptions.Exit(1)
+
+
+@domains.command("rotate")
+@with_settings("data")
+@click.argument("name")
+@click.option("--ed25519/--no-ed25519", default=None, help="whether a second signature is made; else as it is now")
+def domains_rotate(variables: Variables, *, name: str, ed25519: bool | None) -> None:
+    """Make new keys for a sending domain. They take the place of the old ones once `verify` has seen them."""
+    with _kept(variables) as kept:
+        domain = kept.rotate(kept.named(name).id, ed25519=ed25519)
+    click.echo(
+        f"Publish what is new of this, then run `postroom domains verify {domain.name}`. Until then the old keys"
+    )
+    click.echo("sign; leave them published until the letters that are under way have arrived:\n")
+    _show(domain)
+
+
+@domains.command("remove")
+@with_settings("data")
+@click.argument("name")
+def domains_remove(variables: Variables, *, name: str) -> None:
+    """Take no more letters from a domain. Those that were taken go on, signed."""
+    with _kept(variables) as kept:
+        kept.register.remove(kept.named(name).id)
+    click.echo(f"no more letters from {name} are taken")
 
 
 @domains.command("list")
 @with_settings("data")
 def domains_list(variables: Variables) -> None:
     """List the sending domains with their selectors."""
-    for name, document in documents(variables, "domain"):
-        selectors = ", ".join(key["selector"] for key in document["keys"])
-        click.echo(f"{name}  {'verified' if document['verified'] else 'not verified'}  {selectors}")
+    from postroom.domain_register import all_domains
+
+    for domain in all_domains(opened(variables)[1]):
+        selectors = ", ".join(key.selector for key in domain.current)
+        click.echo(f"{domain.name}  {'verified' if domain.verified else 'not verified'}  {selectors}")
+
+
+@contextmanager
+def _kept(variables: Variables) -> Iterator[SendingDomains]:
+    """What may be done with them, and what it refuses as words for people."""
+    from postroom import wiring
+    from postroom.domain_register import UnknownDomain
+    from postroom.domains import NoSeal
+
+    settings, directory = opened(variables)
+    try:
+        yield wiring.sending_domains(settings, directory)
+    except UnknownDomain as error:
+        raise click.ClickException(
+            f"{error} is not a sending domain here; `postroom domains list` names them"
+        ) from error
+    except (ValueError, NoSeal) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _show(domain: SendingDomain) -> None:
+    for key in domain.current:
+        click.echo(f"{key.published(domain.name).name}  {key.record}")
+
+
+def _behind(text: str | None) -> str:
+    return f" ({text})" if text else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from postroom.cli.directory import documents, opened
+from postroom.cli.directory import opened
 from postroom.cli.flags import Variables, with_settings
 
 if TYPE_CHECKING:
@@ -75,10 +75,11 @@ def keys_create(
 def keys_list(variables: Variables) -> None:
     """List the API keys, oldest first, without their tokens."""
     from postroom.clouds.clock import now
+    from postroom.domain_register import all_domains
     from postroom.keys import Keys
 
     _, directory = opened(variables)
-    domains = {document["id"]: name for name, document in documents(variables, "domain")}
+    domains = {each.id: each.name for each in all_domains(directory)}
     for key in sorted(_every(Keys(directory)), key=lambda each: each.created_at):
         restrictions = [
             f"from {domains.get(key.domain_id, 'a domain that is gone')} only" if key.domain_id else "",
@@ -119,17 +120,17 @@ def _every(keys: Keys) -> Iterator[ApiKey]:
 
 
 def _id_of(directory: Directory, domain: str) -> str:
+    from postroom.domain_register import all_domains
     from postroom.message.address import Mailbox
 
     try:
         name = Mailbox.parse(f"postmaster@{domain}").domain
     except ValueError as error:
         raise click.ClickException(f"{domain!r} can't be a sending domain: {error}") from error
-    document = directory.get("domain", name)
-    if document is None:
-        raise click.ClickException(f"{name} is not a sending domain here; `postroom domains list` names them")
-    id_: str = document["id"]
-    return id_
+    for each in all_domains(directory):
+        if each.name == name:
+            return each.id
+    raise click.ClickException(f"{name} is not a sending domain here; `postroom domains list` names them")
 
 
 def _moment(text: str, now: datetime) -> datetime:

@@ -20,6 +20,11 @@ class RetryPolicy:
     give_up_after: timedelta = timedelta(days=3)  # counted from the first time that the letter could be sent
     spread: float = 0.1  # of a delay, by which letters that were deferred together are drawn apart
 
+    @property
+    def verifiable_for(self) -> timedelta:
+        """How long a signature holds: a copy that is delivered last of all must still verify (RFC 6376 §3.5, x=)."""
+        return self.give_up_after + timedelta(days=4)
+
     def next_attempt(
         self,
         *,

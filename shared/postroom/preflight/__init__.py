@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from postroom.account.domain import SendingDomain
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Routes
+from postroom.domain_register import all_domains
 from postroom.ports import Directory, Published, Visits
 from postroom.preflight.check import Check, warned
 from postroom.preflight.look import Look
@@ -41,8 +42,8 @@ class Preflight:
 
         It takes `seconds` at most, and is over as soon as all is seen. Raises `Unavailable`.
         """
-        documents = self.directory.list("domain", limit=MOST_DOMAINS + 1)
-        domains = tuple(SendingDomain.from_record(document) for _, document in documents[:MOST_DOMAINS])
+        known = list(islice(all_domains(self.directory), MOST_DOMAINS + 1))
+        domains = tuple(known[:MOST_DOMAINS])
         published, visits = self.setting_out()
         look = Look(
             visits=visits,
@@ -62,6 +63,6 @@ class Preflight:
         if not domains:
             none = "there is no sending domain yet: `postroom domains add NAME` keeps one, and makes its key"
             return (*found, warned("dkim", none))
-        if len(documents) > MOST_DOMAINS:
+        if len(known) > MOST_DOMAINS:
             return (*found, warned("dkim", f"only the first {MOST_DOMAINS} sending domains were looked at"))
         return found

@@ -44,9 +44,9 @@ class Look:
         near = [(relay, begin(self.visits.visit, ways.relayed(route, relay), VISIT)) for route, relay in relays]
         going = begin(self._way_to, domain) if domain is not None else None
         for each in self.domains:
-            for key in each.keys:
+            for key in each.in_force or each.current:
                 self._begin("dkim", each.name, sender.dkim, self.published, each.name, key)
-            self._begin("dmarc", each.name, sender.dmarc, self.published, each, self.return_path_domain or each.name)
+            self._begin("dmarc", each.name, sender.dmarc, self.published, each, self._return_path(each))
         if domain is not None:
             self._begin("mx", domain, recipient.mx, self.published, domain)
             self._begin("mta_sts", domain, recipient.mta_sts, self.published, domain)
@@ -65,7 +65,7 @@ class Look:
             places = [(relay.destination, visit.address if visit else None) for relay, visit in visited]
             for name in self._return_paths():
                 self._begin("spf", name, sender.spf_of_relays, self.published, name, places, self.helo)
-        found += [sender.unsigned(each.name) for each in self.domains if not each.keys]
+        found += [sender.unsigned(each.name) for each in self.domains if not each.current]
         found += _on_the_way(domain, arrived)
         return (*found, *self._ended())
 
@@ -103,7 +103,11 @@ class Look:
         return ways.port_25(gate, visits, untried, self.smtp_port), origin.address(addresses, visits)
 
     def _return_paths(self) -> Sequence[str]:
-        return [self.return_path_domain] if self.return_path_domain else [each.name for each in self.domains]
+        of_all = [self.return_path_domain] if self.return_path_domain else []
+        return list(dict.fromkeys([*of_all, *map(self._return_path, self.domains)]))
+
+    def _return_path(self, domain: SendingDomain) -> str:
+        return domain.returns_to(self.return_path_domain) or domain.name
 
     # Side by side.
 

@@ -136,7 +136,7 @@ def dmarc(published: Published, domain: SendingDomain, return_path: str) -> Chec
 def _judged(policy: Dmarc, publisher: str, domain: SendingDomain, return_path: str) -> Check:
     wanted = policy.policy if publisher == domain.name else policy.subdomains
     # Letters are signed with the domain in From itself, which is aligned in either mode.
-    signed = bool(domain.keys)
+    signed = bool(domain.in_force)
     returns = aligned(domain.name, return_path, publisher, strict=policy.strict_spf)
     detail = (
         f"_dmarc.{publisher} wants {wanted} for {domain.name}; "

@@ -69,6 +69,29 @@ def parse(text: str) -> Record:
     return Record(tuple(mechanisms), modifiers.get("redirect"))
 
 
+def with_terms(text: str, terms: Iterable[str]) -> str:
+    """The record with those of the mechanisms that it doesn't hold, in front, where they are met first."""
+    version, *there = text.split()
+    missing = [term for term in terms if not holds(there, term)]
+    return " ".join([version, *missing, *there])
+
+
+def holds(terms: Iterable[str], wanted: str) -> bool:
+    """Whether a mechanism that passes is among the terms, word for word."""
+    return wanted.lower() in (term.lower().removeprefix("+") for term in terms)
+
+
+def mechanisms(text: str) -> tuple[str, ...]:
+    """Mechanisms that are to pass, as an operator writes them down. Raises `BadRecord`."""
+    found = parse(f"v=spf1 {text}")
+    for each in found.mechanisms:
+        if each.qualifier != "+" or each.kind == "all":
+            raise BadRecord(f"{each.text!r} doesn't say who may send")
+    if found.redirect is not None or not found.mechanisms:
+        raise BadRecord(f"{text!r} holds no mechanism such as ip4:192.0.2.1 or include:spf.example.com")
+    return tuple(each.text.removeprefix("+") for each in found.mechanisms)
+
+
 _TERM = re.compile(r"(?P<qualifier>[-+?~]?)(?P<kind>[A-Za-z][A-Za-z0-9]*)(?P<rest>[:/].*)?", re.DOTALL)
 # A `/` may stand in a macro, so the prefixes are looked for from the end.
 _WITH_PREFIXES = re.compile(
