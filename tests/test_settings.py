@@ -38,6 +38,7 @@ def test_everything_set_is_read() -> None:
             "POSTROOM_BLOCKLISTS": "List.example, other.example",
             "POSTROOM_RATE_LIMIT": "5",
             "POSTROOM_PROXIES": " 2 ",
+            "POSTROOM_SPF": "ip4:192.0.2.1 include:spf.example.org",
             "POSTROOM_CACHE": "  ",
         }
     )
@@ -52,6 +53,7 @@ def test_everything_set_is_read() -> None:
     assert (relay.port, relay.implicit_tls) == (465, True)
     assert settings.blocklists == ("list.example", "other.example")
     assert (settings.rate_limit, settings.proxies) == (5, 2)
+    assert settings.spf == ("ip4:192.0.2.1", "include:spf.example.org")
     assert settings.cache == timedelta(seconds=30)
 
 
@@ -66,6 +68,7 @@ def test_every_problem_is_named_at_once() -> None:
         "POSTROOM_TRUST_AD": "perhaps",
         "POSTROOM_DIAL_ALLOW": "10.0.0.1/8",
         "POSTROOM_BLOCKLISTS": "list.example, no list",
+        "POSTROOM_SPF": "-all",
         "POSTROOM_RETRY_SCHEDULE": "soon",
         "POSTROOM_TIMEOUTS": "lunch=1h",
         "POSTROOM_ON_UNKNOWN": "guess",

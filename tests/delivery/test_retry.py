@@ -172,3 +172,8 @@ def test_whatever_a_server_says_a_hint_is_a_time(words: str) -> None:
     at = POLICY.next_attempt(attempts=1, due=NOON, now=NOON, hint=hint, luck=1.0)
     assert at is not None
     assert at <= NOON + POLICY.give_up_after - MINUTE
+
+
+def test_a_signature_outlives_the_last_attempt_and_not_by_much() -> None:
+    """DKIM's x=: what is replayed later than that verifies nowhere."""
+    assert RetryPolicy().give_up_after < RetryPolicy().verifiable_for <= timedelta(days=14)

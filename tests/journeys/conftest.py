@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -56,6 +56,12 @@ def routes(destination: Destination, proxy: Socks) -> Iterator[str]:
         )
 
 
+@pytest.fixture(scope="package")
+def zone() -> dict[tuple[str, str], Sequence[str]]:
+    """What DNS has, to which a story may add."""
+    return {**ZONE, **FILES}
+
+
 @pytest.fixture(scope="package", params=CHOSEN)
 def home(request: pytest.FixtureRequest) -> Home:
     """Every story that asks for it is told in each home."""
@@ -64,10 +70,15 @@ def home(request: pytest.FixtureRequest) -> Home:
 
 @pytest.fixture(scope="package")
 def office(
-    home: Home, destination: Destination, routes: str, files: FileServer, tmp_path_factory: pytest.TempPathFactory
+    home: Home,
+    destination: Destination,
+    routes: str,
+    files: FileServer,
+    zone: dict[tuple[str, str], Sequence[str]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Office]:
     """One house for all stories that don't need settings of their own."""
-    with home() as place, names({**ZONE, **FILES}) as resolver:
+    with home() as place, names(zone) as resolver:
         house = Office(
             tmp_path_factory.mktemp("office"),
             destination.port,

@@ -8,6 +8,7 @@ import pytest
 
 from postroom.accept import SubmitRequest, UnverifiedSender
 from postroom.account.domain import SendingDomain
+from postroom.account.return_path import ReturnPath
 from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.routing import NoRoute
@@ -91,6 +92,33 @@ def test_the_return_path_names_the_submission_where_a_domain_is_set(office: UseC
     )
     assert letter.return_path == f"{letter.id}@bounce.example.org"
     assert office.submit().return_path == "alice@example.org"
+
+
+def test_a_domain_may_have_a_return_path_of_its_own(office: UseCases) -> None:
+    accept = replace(office.accept, return_path_domain="bounce.example.net")
+    path = ReturnPath("send.example.org", ((10, "mx.example.net"),))
+    domain = SendingDomain("id", "example.org", True, NOON, return_path=path)
+    office.directory.put("domain", "example.org", domain.record())
+    awaited = accept(SubmitRequest(letter=LETTER, fingerprint="f"))
+    assert awaited.return_path == f"{awaited.id}@bounce.example.net"
+    office.directory.put("domain", "example.org", replace(domain, return_path=replace(path, in_use=True)).record())
+    used = accept(SubmitRequest(letter=LETTER, fingerprint="f"))
+    assert used.return_path == f"{used.id}@send.example.org"
+
+
+def test_a_domain_may_want_tls_for_all_its_letters(office: UseCases) -> None:
+    office.directory.put(
+        "domain", "example.org", SendingDomain("id", "example.org", True, NOON, tls="enforced").record()
+    )
+    for asked, becomes in ((None, "require"), ("opportunistic", "require"), ("verify", "verify")):
+        assert office.accept(SubmitRequest(letter=LETTER, fingerprint="f", tls=asked)).tls == becomes
+
+
+def test_a_deleted_domain_takes_no_letters(office: UseCases) -> None:
+    deleted = SendingDomain("id", "example.org", True, NOON).deleted(NOON)
+    office.directory.put("domain", "example.org", deleted.record())
+    with pytest.raises(UnverifiedSender):
+        replace(office.accept, any_sender=False)(SubmitRequest(letter=LETTER, fingerprint="f"))
 
 
 def test_a_deployment_has_one_secret(office: UseCases) -> None:

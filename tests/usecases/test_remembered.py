@@ -72,3 +72,29 @@ def test_it_remembers_no_more_than_so_many(memory: Memory, monkeypatch: pytest.M
     for number in range(100):
         assert memory.directory.get("key", f"{number}") == {"n": number}
     assert memory.drawer.looked - looked >= 90
+
+
+def test_who_must_know_what_is_so_now_reads_afresh_and_others_learn_of_it() -> None:
+    drawer = Drawer()
+    memory = Remembered(drawer, 60, lambda: 0.0)
+    drawer.put("domain", "a", {"n": 1})
+    assert memory.get("domain", "a") == {"n": 1}
+    drawer.put("domain", "a", {"n": 2})  # by another process
+    assert memory.get("domain", "a") == {"n": 1}
+    assert memory.afresh.get_many("domain", ["a"]) == {"a": {"n": 2}}
+    assert memory.afresh.list("domain") == [("a", {"n": 2})]
+    assert memory.afresh.get("domain", "a") == {"n": 2}
+    assert memory.get("domain", "a") == {"n": 2}
+
+
+def test_what_is_written_afresh_is_seen_at_once() -> None:
+    memory = Remembered(Drawer(), 60, lambda: 0.0)
+    assert memory.get("domain", "a") is None
+    assert memory.afresh.create("domain", "a", {"n": 1}) == {"n": 1}
+    assert memory.get("domain", "a") == {"n": 1}
+    assert memory.afresh.replace("domain", "a", {"n": 2}, over={"n": 1})
+    assert memory.get("domain", "a") == {"n": 2}
+    memory.afresh.put("domain", "a", {"n": 3})
+    assert memory.get("domain", "a") == {"n": 3}
+    assert memory.afresh.delete("domain", "a")
+    assert memory.get("domain", "a") is None
