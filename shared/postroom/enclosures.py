@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from threading import BoundedSemaphore
 
 from postroom.delivery.record import SubmissionId
 from postroom.message.attachment import LARGEST_TOGETHER, UNKNOWN, Attachment, in_base64
@@ -35,12 +36,12 @@ class Enclosed:
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """Somebody else fetches."""
+    """Somebody else fetches for it, or enough are fetched for already."""
 
     again_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Enclosures:
     """Completes letters."""
 
@@ -51,10 +52,24 @@ class Enclosures:
     monotonic: Callable[[], float]
     holder: str  # names this process
     holders: Holders | None = None
+    at_once: int = 8  # letters that this process fetches for: slow hosts of files mustn't take all of its threads
+    _free: BoundedSemaphore = field(init=False)
     _numbers: count[int] = field(init=False, default_factory=count)
+
+    def __post_init__(self) -> None:
+        self._free = BoundedSemaphore(self.at_once)
 
     def __call__(self, submission: SubmissionId, seconds: float) -> Enclosed | UnderWay | NotFetched:
         """Fetch what the letter lacks, in that time, and store it. Raises `Unavailable`."""
+        if not self._free.acquire(blocking=False):
+            return UnderWay(self.clock() + LOOK_AGAIN)
+        try:
+            return self._in_turn(submission, seconds)
+        finally:
+            self._free.release()
+
+    def _in_turn(self, submission: SubmissionId, seconds: float) -> Enclosed | UnderWay | NotFetched:
+        """As far as nobody else is at it."""
         until = self.monotonic() + min(seconds, LONGEST)
         now = self.clock()
         if not self._begin(submission, now, now + timedelta(seconds=min(seconds, LONGEST)) + _MARGIN):

@@ -216,6 +216,25 @@ def test_whoever_died_with_it_keeps_nobody_waiting(office: UseCases) -> None:
     assert office.statuses(submission) == ["delivered"]
 
 
+def test_a_process_fetches_for_a_few_letters_at_a_time(office: UseCases) -> None:
+    office.web.files = {URL: PDF}
+    first, second = (office.submit(paths=(URL,)) for _ in range(2))
+    office.deliver = replace(office.deliver, enclosures=replace(office.deliver.enclosures, at_once=1))
+    (one, _), (other, _) = office.schedule.put_
+    office.schedule.put_.clear()
+
+    def meanwhile() -> None:
+        office.web.before = lambda: None
+        office.deliver(other)
+
+    office.web.before = meanwhile
+    office.deliver(one)
+    assert len(office.web.asked) == 1
+    office.now += timedelta(seconds=5)
+    run(office, 2)
+    assert [office.statuses(each) for each in (first, second)] == [["delivered"]] * 2
+
+
 def test_of_two_who_fetch_all_the_same_the_first_decides(office: UseCases) -> None:
     submission = office.submit(paths=(URL,))
     office.web.files = {URL: Fetched(b"second", "text/plain")}
