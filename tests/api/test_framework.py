@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,9 @@ from flask import Flask
 from functions_framework import create_app as load
 from werkzeug.test import Client, EnvironBuilder
 
+from postroom import wiring
 from postroom.clouds.framework import Drained, taking_over
-from postroom.clouds.local.database import Database
+from postroom.settings import Settings
 from tests.journeys.office import KEY, ROOT
 
 LARGEST = 1000
@@ -21,10 +21,10 @@ LARGEST = 1000
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
     """Speaks with functions/submit as functions-framework has loaded it."""
-    Database(tmp_path).prepare()
-    settings = {"DATA": str(tmp_path), "BOOTSTRAP_KEY": KEY, "MASTER_KEYS": b64encode(bytes(32)).decode()}
-    for name, value in {**settings, "HELO": "client.example.org"}.items():
-        monkeypatch.setenv(f"POSTROOM_{name}", value)
+    variables = {"POSTROOM_DATA": str(tmp_path), "POSTROOM_BOOTSTRAP_KEY": KEY, "POSTROOM_HELO": "client.example.org"}
+    secrets = wiring.prepare(Settings.from_environment(variables)).secrets()
+    for name, value in {**variables, **secrets}.items():
+        monkeypatch.setenv(name, value)
     return Client(load("submit", str(ROOT / "functions" / "submit" / "main.py")))  # type: ignore[no-untyped-call]
 
 

@@ -19,10 +19,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from postroom.clouds.local.database import Database
-from postroom.house.supervisor import Child, Supervisor
 from tests.benchmarks import batch, large_letter, pages, rooms, round_trips, session_cpu, sharing
 from tests.benchmarks import submitting as one_by_one
+from tests.benchmarks.function import SUBMIT, served
 from tests.benchmarks.processes import cpu_seconds, megabytes
 from tests.benchmarks.sink_process import SinkProcess
 from tests.journeys.office import KEY, Office
@@ -43,8 +42,8 @@ def running(folder: Path, **settings: str) -> Iterator[tuple[Office, SinkProcess
         sink.stop()
 
 
-def submit(office: Office, letters: int, connections: int = 8) -> tuple[int, float]:
-    command = [sys.executable, str(HERE / "load.py"), str(office.port), KEY, str(letters), str(connections)]
+def submit(port: int, letters: int, connections: int = 8) -> tuple[int, float]:
+    command = [sys.executable, str(HERE / "load.py"), str(port), KEY, str(letters), str(connections)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     count, seconds = done.stdout.split()
     return int(count), float(seconds)
@@ -55,34 +54,23 @@ def drain(sink: SinkProcess, letters: int) -> None:
         time.sleep(0.02)
 
 
-def alone(name: str, source: Path, letters: int) -> tuple[float, float]:
+def alone(source: Path, letters: int) -> tuple[float, float]:
     """Requests a second and milliseconds of CPU a request of one function, with nobody else at work."""
-    with TemporaryDirectory() as folder:
-        office = Office(Path(folder), destination_port=9)
-        Database(office.folder).prepare()
-        environment = {**office.environment, "WORKERS": str(os.cpu_count()), "THREADS": "32"}
-        function = ("function", str(source), name, "127.0.0.1", str(office.port))
-        supervisor = Supervisor([Child(name, function, environment)])
-        supervisor.start()
-        try:
-            office.wait_until_ready()
-            submit(office, 200)
-            before = sum(map(cpu_seconds, processes_of(office.folder)))
-            sent, seconds = submit(office, letters)
-            spent = sum(map(cpu_seconds, processes_of(office.folder))) - before
-            return sent / seconds, spent / sent * 1000
-        finally:
-            supervisor.end()
+    with served(source, {"WORKERS": str(os.cpu_count()), "THREADS": "32"}) as function:
+        submit(function.port, 200)
+        before = function.cpu()
+        sent, seconds = submit(function.port, letters)
+        return sent / seconds, (function.cpu() - before) / sent * 1000
 
 
 def end_to_end(letters: int, hello: float) -> None:
     with TemporaryDirectory() as name, running(Path(name)) as (office, sink):
-        warmed, _ = submit(office, 200)
+        warmed, _ = submit(office.port, 200)
         drain(sink, warmed)
         time.sleep(0.5)
         before = {pid: cpu_seconds(pid) for pid in processes_of(Path(name))}
         began = time.perf_counter()
-        sent, submitting = submit(office, letters)
+        sent, submitting = submit(office.port, letters)
         drain(sink, warmed + sent)
         took = time.perf_counter() - began
         time.sleep(0.5)
@@ -92,7 +80,7 @@ def end_to_end(letters: int, hello: float) -> None:
         for pid, part in parts.items():
             cost[part] += cpu_seconds(pid) - before.get(pid, 0.0)
             memory[part] = max(memory[part], megabytes(pid, "Rss"))
-        print(f"end to end, {sent} letters of 4 KB, synchronous=FULL, {os.cpu_count()} cores")
+        print(f"end to end, {sent} letters of 4 KB, durable, {os.cpu_count()} cores")
         print(f"  submitted       {sent / submitting:8.0f} /s, while they are being delivered")
         print(f"  delivered       {sent / took:8.0f} /s, from the first POST to the last 250")
         print("  CPU a letter, and the largest process:")
@@ -105,8 +93,8 @@ def end_to_end(letters: int, hello: float) -> None:
 
 def house(letters: int) -> None:
     rooms.report()
-    hello_rate, hello_cost = alone("hello", HERE / "hello.py", letters)
-    submit_rate, submit_cost = alone("submit", HERE.parents[1] / "functions" / "submit" / "main.py", letters)
+    hello_rate, hello_cost = alone(HERE / "hello.py", letters)
+    submit_rate, submit_cost = alone(SUBMIT, letters)
     print("the functions by themselves, under functions-framework")
     print(f"  a bare hello     {hello_rate:6.0f} /s  {hello_cost:.2f} ms CPU")
     print(f"  submit, durable  {submit_rate:6.0f} /s  {submit_cost:.2f} ms CPU = {submit_cost / hello_cost:.1f} hellos")

@@ -12,19 +12,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from threading import Thread
 
-from postroom.clouds.local.database import Database
-from postroom.house.supervisor import Child, Supervisor
+from tests.benchmarks.function import SUBMIT, Function, served
 from tests.benchmarks.load import BODY
-from tests.journeys.office import KEY, ROOT, Office
-from tests.journeys.processes import processes_of
+from tests.journeys.office import KEY, ROOT
 
 HERE = Path(__file__).parent
 LETTERS = 500  # in a batch
@@ -51,44 +46,18 @@ def submit(port: int, key: str, batch: bytes, times: int) -> None:
     connection.close()
 
 
-@contextmanager
-def served(source: Path, target: str) -> Iterator[Office]:
-    """One function in processes of its own, with nobody else at work."""
-    with TemporaryDirectory() as folder:
-        office = Office(Path(folder), destination_port=9)
-        Database(office.folder).prepare()
-        environment = {**office.environment, "WORKERS": str(os.cpu_count()), "THREADS": "32"}
-        function = ("function", str(source), target, "127.0.0.1", str(office.port))
-        supervisor = Supervisor([Child(target, function, environment)])
-        supervisor.start()
-        try:
-            office.wait_until_ready()
-            yield office
-        finally:
-            supervisor.end()
-
-
-def turn(office: Office, *load: str) -> tuple[float, float]:
+def turn(function: Function, *load: str) -> tuple[float, float]:
     """How many a second the load of another process got through, and the milliseconds of CPU that each cost us."""
-    before = _cpu(office)
+    before = function.cpu()
     done = subprocess.run([sys.executable, *load], capture_output=True, text=True, check=True, cwd=ROOT)
     count, seconds = map(float, done.stdout.split())
-    return count / seconds, (_cpu(office) - before) / count * 1000
-
-
-def _cpu(office: Office) -> float:
-    """Seconds that its processes have used."""
-    ticks = 0
-    for pid in processes_of(office.folder):
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return count / seconds, (function.cpu() - before) / count * 1000
 
 
 def report() -> None:
-    submitted = ROOT / "functions" / "submit" / "main.py"
+    mode = {"WORKERS": str(os.cpu_count()), "THREADS": "32"}
     print(f"batches of {LETTERS} letters of 4 KB, {CLIENTS} clients at once, as `postroom serve` serves them")
-    with served(HERE / "hello.py", "hello") as hello, served(submitted, "submit") as ours:
+    with served(HERE / "hello.py", mode) as hello, served(SUBMIT, mode) as ours:
         for destinations in (1, 50, LETTERS):
             bare, letters = [], []
             for _ in range(ROUNDS):

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from postroom import wiring
 from postroom.clouds.local.bell import Bell
-from postroom.clouds.local.database import Database
 from postroom.house.supervisor import Child, Supervisor
+from postroom.settings import Settings
 from tests.benchmarks.processes import cpu_seconds
 from tests.journeys.office import ROOT, Office, eventually
 from tests.journeys.processes import processes_of
@@ -36,10 +37,10 @@ def served(source: Path, mode: Mapping[str, str] | None = None) -> Iterator[Func
     target = source.stem if source.stem != "main" else source.parent.name
     with TemporaryDirectory() as folder:
         office = Office(Path(folder), destination_port=9, POSTROOM_CACHE="30s")
-        Database(office.folder).prepare()
+        secrets = wiring.prepare(Settings.from_environment(office.settings)).secrets()
         arguments = ("function", str(source), target, office.host, str(office.port))
         dispatcher = Bell(office.folder).listen()  # it is rung, as it is while one runs
-        supervisor = Supervisor([Child(target, arguments, {**office.environment, **(mode or {})})])
+        supervisor = Supervisor([Child(target, arguments, {**office.environment, **secrets, **(mode or {})})])
         supervisor.start()
         try:
             eventually(lambda: _listens(office.port), 30)
