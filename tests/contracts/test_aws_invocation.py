@@ -246,7 +246,7 @@ class Kept:
 @pytest.mark.parametrize("timer", [TIMER, SCHEDULED])
 def test_the_timer_sweeps(timer: Any) -> None:
     handler = sweep_handler(lambda: lambda: Swept(walked=3), Kept(), lambda: NOON)
-    assert handler(timer, Context()) == {"walked": 3, "followed": 0, "put_back": 0, "caught_up": True}
+    assert handler(timer, Context()) == {"walked": 3, "followed": 0, "put_back": 0, "caught_up": True, "gone": 0}
 
 
 def test_a_dead_letter_is_put_again_under_another_name_after_a_while() -> None:
