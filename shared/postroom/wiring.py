@@ -358,7 +358,8 @@ def sending_domains(settings: Settings, directory: Directory) -> SendingDomains:
 
     verifiable_for = settings.retry_policy.verifiable_for
     return SendingDomains(
-        register=DomainRegister(directory, now, verifiable_for + FURTHEST_AHEAD),
+        # A letter may need a key for the first time once it is due, and again when it is put back by hand.
+        register=DomainRegister(directory, now, verifiable_for + max(FURTHEST_AHEAD, settings.retention)),
         seal_public=settings.seal_public,
         clock=now,
         monotonic=time.monotonic,
