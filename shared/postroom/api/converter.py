@@ -10,6 +10,8 @@ from marshmallow import fields
 
 from postroom.api.fields import Items, Members, NotOffered, Value
 
+_NULL = {"type": "null"}
+
 
 class Converter(OpenAPIConverter):
     """apispec's, which is also told what our kinds of fields are, and what null and absence mean here."""
@@ -52,7 +54,7 @@ def _shape(field: fields.Field[Any], ret: Mapping[str, Any], **_: Any) -> dict[s
         shape |= getattr(validator, "shape", {})
     if "pattern" in ret:  # marshmallow matches from the start on; JSON Schema searches, and knows no \Z
         shape.setdefault("pattern", "^" + ret["pattern"].removeprefix("^").replace(r"\Z", "$"))
-    return shape
+    return _or_null(shape) if field.allow_none and {"type", "anyOf"} & shape.keys() else shape
 
 
 def _or_null(described: dict[str, Any]) -> dict[str, Any]:
@@ -60,9 +62,10 @@ def _or_null(described: dict[str, Any]) -> dict[str, Any]:
     if described.get("default") == ():
         del described["default"]
     if "$ref" in described:
-        return {"anyOf": [{"$ref": described.pop("$ref")}, {"type": "null"}], **described}
+        return {"anyOf": [{"$ref": described.pop("$ref")}, _NULL], **described}
     if "anyOf" in described:
-        return described | {"anyOf": [*described["anyOf"], {"type": "null"}]}
+        return described | {"anyOf": [*(each for each in described["anyOf"] if each != _NULL), _NULL]}
+    types = described["type"] if isinstance(described["type"], list) else [described["type"]]
     if "enum" in described:
-        described["enum"] = [*described["enum"], None]
-    return described | {"type": [described["type"], "null"]}
+        described["enum"] = [*(each for each in described["enum"] if each is not None), None]
+    return described | {"type": [*(each for each in types if each != "null"), "null"]}

@@ -170,8 +170,8 @@ def _path_arguments(path: str) -> list[tuple[str, str]]:
 
 
 def _argument(path: str, match: re.Match[str]) -> str:
-    """`/emails/<uuid:id_>`: `email_id`. An argument is called after what it is an id of."""
-    if not match[2].startswith("id"):
+    """`/emails/<uuid:id_>`: `email_id`. An id is called after what it is one of."""
+    if match[1] != "uuid" and not match[2].startswith("id"):
         return match[2]
     return path[: match.start()].rstrip("/").rpartition("/")[2].removesuffix("s").replace("-", "_") + "_id"
 
