@@ -147,6 +147,19 @@ def test_every_problem_has_its_names(described: dict[str, Any]) -> None:
             assert ("Retry-After" in component["headers"]) == (status in ("429", "503"))
 
 
+def test_a_problem_has_two_forms(described: dict[str, Any]) -> None:
+    content = described["components"]["responses"]["Problem422"]["content"]
+    assert content.keys() == {"application/json", "application/problem+json"}
+    details = described["components"]["schemas"]["ProblemDetails"]
+    assert set(details["properties"]) - set(details["required"]) == {"instance", "errors"}
+
+
+def test_where_a_key_stands_is_told_of_what_needs_one(described: dict[str, Any]) -> None:
+    assert "ratelimit-remaining" in described["paths"]["/emails"]["get"]["responses"]["200"]["headers"]
+    assert "ratelimit-remaining" not in described["paths"]["/healthz"]["get"]["responses"]["200"]["headers"]
+    assert {"ratelimit-reset", "Retry-After"} <= described["components"]["responses"]["Problem429"]["headers"].keys()
+
+
 def test_who_may_ask_is_told(office: Office, described: dict[str, Any]) -> None:
     assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert described["security"] == [{"bearer": []}]

@@ -33,7 +33,7 @@ from tests.api.attempts import attempt
 from tests.api.office import FULL, Office, letter
 
 KEY = {"Authorization": f"Bearer {FULL}"}
-NUMBERS = count(1)
+NUMBERS, TURNS = count(1), count(1)
 OFFICE = Office(checks=[passed("port_25", "it is open")])
 
 
@@ -158,7 +158,8 @@ def check(case: schemathesis.Case[Any]) -> None:
     label, names = case.operation.label, tuple(case.path_parameters or {})
     if names in REAL and all(map(replaceable, case.path_parameters.values())):
         case.path_parameters.update(zip(names, REAL[names](), strict=True))
-    answered = case.call(headers=KEY)
+    # Every other time by who wants problems told in RFC 9457's words.
+    answered = case.call(headers=KEY | ({"Accept": "application/problem+json"} if next(TURNS) % 2 else {}))
     if case.method == case.operation.method.upper():
         SEEN[label].add(answered.status_code)
     excluded: list[Any] = [positive_data_acceptance]

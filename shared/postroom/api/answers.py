@@ -32,10 +32,10 @@ def moment(description: str, **kwargs: Any) -> fields.DateTime:
 
 
 class Answer(Schema):
-    """An object of which every member is there each time."""
+    """An object of which every member is there each time, but for those whose metadata say that they are `optional`."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:  # noqa: ARG002  marshmallow's names
-        field_obj.required = True
+        field_obj.required = not field_obj.metadata.get("optional")
 
 
 class Listed(Answer):

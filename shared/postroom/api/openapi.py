@@ -13,12 +13,11 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import fields
 
-from postroom.api.answers import Answer
 from postroom.api.converter import Converter, component_name
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import STATUSES
+from postroom.api.shared_parts import add_parts, headers
 
 ABOUT = """\
 Takes letters, and tells what became of them. It is wire-compatible with Resend's API: paths, members and errors have
@@ -29,22 +28,6 @@ listed here is answered 404 `not_found`, a method that its path doesn't take 405
 null counts as absent, and one that nobody knows is passed over, but not in `delivery`. Who asks for it by
 `Accept: application/problem+json` gets the members of RFC 9457 in the same object."""
 
-WHY: Mapping[int, str] = {
-    400: "What was sent can't be read.",
-    401: "No key was shown, or one that may send and nothing else.",
-    403: "The key isn't valid, or may not do this.",
-    404: "There is nothing with this id.",
-    409: "The idempotency key was used for another request.",
-    413: "The body is too large.",
-    414: "The path and the query are too long.",
-    415: "The body is compressed.",
-    422: "Something that was sent isn't valid. Everything that is wrong with it is named.",
-    429: "Too many requests; Retry-After tells when to go on.",
-    451: "It is refused for the sake of security.",
-    500: "A fault of ours. It is logged under the id in X-Request-Id.",
-    503: "The storage is out of reach. Repeat the request in a few seconds, under the same Idempotency-Key.",
-}
-
 KEYS: Mapping[Access, str] = {
     Access.ANYBODY: "It needs no key.",
     Access.SENDING: "Every key will do.",
@@ -54,14 +37,6 @@ KEYS: Mapping[Access, str] = {
 _CONVERTED = re.compile(r"<(?:(\w+):)?(\w+)>")
 _FORMATS: Mapping[str, Mapping[str, str]] = {"uuid": {"format": "uuid"}}
 _TITLES = {"api-keys": "API Keys", "healthz": "Service", "openapi.json": "Service", "preflight": "Service"}
-
-
-class Problem(Answer):
-    """What went wrong."""
-
-    statusCode = fields.Integer(metadata={"description": "The status, once more."})  # noqa: N815  the contract's name
-    name = fields.String(metadata={"enum": sorted(STATUSES), "description": "What kind of error it is."})
-    message = fields.String(metadata={"description": "What happened, to which thing, and what to do."})
 
 
 def document(operations: Iterable[Operation]) -> dict[str, Any]:
@@ -79,33 +54,12 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
         security=[{"bearer": []}],
         tags=[{"name": tag} for tag in dict.fromkeys(map(_tag, documented))],
     )
-    _components(spec, sorted(set().union(*map(_problems, documented))))
+    spec.components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": "An API key."})
+    add_parts(spec, sorted(set().union(*map(_problems, documented))))
     for each in documented:
         spec.path(path=_path(each.path), operations={each.method.lower(): _operation(each, plugin.converter)})
     written = spec.to_dict()
     return {name: written.pop(name) for name in ("openapi", "info")} | written
-
-
-def _components(spec: APISpec, statuses: Sequence[int]) -> None:
-    components = spec.components
-    components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": "An API key."})
-    request_id: dict[str, Any] = {"type": "string", "examples": ["6f0c9d7e-0d5b-4e57-9a50-0c2b5a1f3c11"]}
-    about = "Names the request in our log. The caller's is kept, if it is one of up to 128 plain characters."
-    components.parameter("RequestId", "header", {"name": "X-Request-Id", "description": about, "schema": request_id})
-    about, request_id = "Names the request in our log.", request_id | {"minLength": 1, "maxLength": 128}
-    components.header("RequestId", {"description": about, "required": True, "schema": request_id})
-    seconds = {"type": "integer", "minimum": 1}
-    components.header("RetryAfter", {"description": "Seconds to wait.", "required": True, "schema": seconds})
-    for status in statuses:
-        names = sorted(name for name, possible in STATUSES.items() if status in possible)
-        narrowed = {"properties": {"statusCode": {"const": status}, "name": {"enum": names}}}
-        headers = {"X-Request-Id": "RequestId"} | ({"Retry-After": "RetryAfter"} if status in (429, 503) else {})
-        problem = {
-            "description": WHY[status],
-            "headers": headers,
-            "content": {"application/json": {"schema": {"allOf": [Problem, narrowed]}}},
-        }
-        components.response(f"Problem{status}", problem)
 
 
 def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict[str, Any]:
@@ -116,7 +70,7 @@ def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict
             parameters += converter.schema2parameters(schema, location=location)
     success: dict[str, Any] = {
         "description": (operation.answers.__doc__ or operation.summary) if operation.answers else operation.summary,
-        "headers": {"X-Request-Id": "RequestId"},
+        "headers": headers(limited=operation.access is not Access.ANYBODY),
         "content": {operation.media_type: {"schema": operation.answers or {"type": "string"}}},
     }
     described: dict[str, Any] = {
