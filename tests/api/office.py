@@ -74,7 +74,8 @@ class Office:
             key = ApiKey(id=id_, name=token, permission=permission, created_at=NOON)
             self.directory.put("api_key", token_hash(token), key.record())
         for name, verified in (("shop.example", True), ("new.example", False)):
-            self.directory.put("domain", name, SendingDomain(name, name, verified, NOON).record())
+            id_ = newest_first(NOON - timedelta(days=1), name.encode().ljust)
+            self.directory.put("domain", name, SendingDomain(id_, name, verified, NOON).record())
         numbers = count(1)
 
         def randomness(octets: int) -> bytes:
