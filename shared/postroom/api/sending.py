@@ -25,6 +25,9 @@ from postroom.delivery.submission import Submission
 from postroom.idempotency import IdempotencyConflict
 from postroom.message.letter import Attachment, Letter
 
+UNKEYED = "unkeyed"
+"""The fingerprint of a request without a key: no other is ever compared with it, and to make one takes its time."""
+
 _SCHEMA = EmailSchema()
 
 
@@ -56,7 +59,8 @@ class Sending:
             email = checked(document, self.clock(), keyed=key is not None)
         except ValidationError as error:
             raise invalid(error.messages_dict) from None
-        asked = submit_request(email, digest(spelled(document, email["attachments"])), key)
+        fingerprint = UNKEYED if key is None else digest(spelled(document, email["attachments"]))
+        asked = submit_request(email, fingerprint, key)
         try:
             submission = self.accept(asked)
         except Untimely as error:
