@@ -476,10 +476,9 @@ def submit_function(settings: Settings) -> tuple[Endpoint, Handler]:
         from postroom.clouds.aws.invocation import http_handler
 
         return _not_here(settings), http_handler(app)
-    from postroom.api.body import LARGEST
     from postroom.clouds.framework import taking_over
 
-    return taking_over(app, LARGEST), _not_here(settings)
+    return taking_over(app), _not_here(settings)
 
 
 def deliver_function(settings: Settings) -> tuple[Endpoint, Handler]:

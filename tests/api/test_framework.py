@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from functions_framework import create_app as load
-from werkzeug.test import Client, EnvironBuilder
+from werkzeug.test import Client
 
 from postroom import wiring
-from postroom.clouds.framework import Drained, taking_over
+from postroom.clouds.framework import taking_over
 from postroom.settings import Settings
 from tests.journeys.office import KEY, ROOT
-
-LARGEST = 1000
 
 
 @pytest.fixture
@@ -36,34 +33,9 @@ def test_every_path_is_the_api_s(client: Client, path: str) -> None:
     assert answer.headers["X-Request-Id"]
 
 
-def test_a_body_is_read_to_its_end_whatever_is_answered(client: Client) -> None:
-    body = io.BytesIO(b"x" * 500_000)
-    answer = client.post(
-        "/emails", input_stream=body, content_length=500_000, environ_base={"wsgi.input_terminated": True}
-    )
-    assert answer.status_code == 401
-    assert body.read() == b""
-
-
-def test_a_body_without_end_is_read_as_far_as_one_may_be_long() -> None:
-    body = io.BytesIO(b"x" * 500_000)
-    environ = EnvironBuilder(
-        method="POST", input_stream=body, environ_base={"wsgi.input_terminated": True}
-    ).get_environ()
-    assert b"".join(Drained(lambda *_: [b"answer"], LARGEST)(environ, lambda *_: lambda _: None)) == b"answer"
-    assert LARGEST <= body.tell() < 200_000
-
-
-def test_a_body_whose_end_nobody_knows_is_left_alone() -> None:
-    body = io.BytesIO(b"x" * 500_000)
-    environ = EnvironBuilder(method="POST", input_stream=body).get_environ()
-    list(Drained(lambda *_: [], LARGEST)(environ, lambda *_: lambda _: None))
-    assert body.tell() == 0
-
-
 def test_without_an_application_to_take_over_it_is_a_function() -> None:
     ours, theirs = Flask("ours"), Flask("theirs")
     ours.add_url_rule("/emails", "emails", lambda: "ours")
-    function = taking_over(ours, LARGEST)
+    function = taking_over(ours)
     with theirs.test_request_context("/emails") as context:
         assert function(context.request).get_data() == b"ours"
