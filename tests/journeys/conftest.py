@@ -3,7 +3,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import resend
 
+from tests.clients.python import Client, awaited, called
 from tests.doubles.names import names
 from tests.doubles.socks import Socks
 from tests.internet.peer import serving
@@ -11,7 +13,7 @@ from tests.journeys.deployments import CHOSEN, HOMES, Home
 from tests.journeys.destination import Destination
 from tests.journeys.files import ZONE as FILES
 from tests.journeys.files import FileServer, file_server
-from tests.journeys.office import Office
+from tests.journeys.office import KEY, Office
 from tests.journeys.trouble import GONE_TOO, TROUBLES, says
 from tests.journeys.ways import LOGIN, ZONE, ways
 
@@ -109,3 +111,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture(params=[called, awaited])
+def client(request: pytest.FixtureRequest, office: Office, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """Resend's client for Python, pointed at the house."""
+    monkeypatch.setattr(resend, "api_url", f"http://127.0.0.1:{office.port}")
+    monkeypatch.setattr(resend, "api_key", KEY)
+    way: Client = request.param
+    return way

@@ -1,7 +1,6 @@
 """The official Resend client for Python works by changing a URL, be it called or awaited."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 from urllib.request import urlopen
 
@@ -9,32 +8,14 @@ import pytest
 import resend
 
 from tests.clients import whole
+from tests.clients.python import Called, Client
 from tests.journeys.destination import Destination
 from tests.journeys.files import FileServer
-from tests.journeys.office import KEY, Office
-
-Called = Callable[..., Any]
-
-
-def awaited(call: Callable[..., Awaitable[Any]]) -> Called:
-    async def made(*args: Any) -> Any:
-        return await call(*args)
-
-    return lambda *args: asyncio.run(made(*args))
-
-
-@pytest.fixture(params=["called", "awaited"])
-def client(request: pytest.FixtureRequest, office: Office, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Called]:
-    """A method of one of the client's resources, such as `resend.Emails`, by its name."""
-    monkeypatch.setattr(resend, "api_url", f"http://127.0.0.1:{office.port}")
-    monkeypatch.setattr(resend, "api_key", KEY)
-    if request.param == "called":
-        return getattr
-    return lambda resource, name: awaited(getattr(resource, f"{name}_async"))
+from tests.journeys.office import Office
 
 
 @pytest.fixture
-def emails(client: Callable[..., Called]) -> Callable[[str], Called]:
+def emails(client: Client) -> Callable[[str], Called]:
     return lambda name: client(resend.Emails, name)
 
 
@@ -84,7 +65,7 @@ def test_a_key_makes_a_repeat_the_same_letter(office: Office, emails: Callable[[
     office.wait_for(sent["id"], "delivered")
 
 
-def test_a_batch(office: Office, destination: Destination, client: Callable[..., Called], to: str) -> None:
+def test_a_batch(office: Office, destination: Destination, client: Client, to: str) -> None:
     recipients = [f"{name}.{to}" for name in ("one", "two", "three")]
     batch: list[dict[str, Any]] = [
         {"from": "alice@example.org", "to": each, "subject": each, "text": each} for each in recipients
@@ -123,7 +104,7 @@ def test_a_scheduled_letter_is_moved_and_canceled(
 
 
 def test_a_file_is_fetched_for_it_and_can_be_read_back(
-    office: Office, destination: Destination, files: FileServer, client: Callable[..., Called], to: str
+    office: Office, destination: Destination, files: FileServer, client: Client, to: str
 ) -> None:
     files.files["/report.txt"] = (b"all is well", "text/plain")
     file = {"path": files.url("/report.txt"), "filename": "Report.txt"}
