@@ -129,7 +129,7 @@ def test_a_batch_is_an_array_of_letters_with_headers_of_its_own(described: dict[
     heeded = {each["name"]: each["schema"] for each in batch["parameters"] if each.get("in") == "header"}
     assert heeded.keys() == {"Idempotency-Key", "x-batch-validation"}
     assert heeded["x-batch-validation"]["enum"] == ["strict", "permissive"]
-    assert "errors" not in described["components"]["schemas"]["Batch"]["required"]
+    assert "errors" not in described["components"]["schemas"]["SentBatch"]["required"]
 
 
 def test_every_problem_has_its_names(described: dict[str, Any]) -> None:

@@ -29,27 +29,27 @@ _TOLD = 10  # items that an error tells of one by one
 _AGAIN = "it was refused when this batch was first asked for under its idempotency key; send it again under another one"
 
 
-class TakenSchema(Schema):
+class TakenEmail(Schema):
     """A letter that was taken."""
 
     id = fields.UUID(required=True, metadata={"description": "The letter's id."})
 
 
-class RefusedSchema(Schema):
+class RefusedEmail(Schema):
     """An item of a permissive batch that was refused."""
 
     index = fields.Integer(required=True, metadata={"description": "The item's place in the request, from 0."})
     message = fields.String(required=True, metadata={"description": "What is wrong with it."})
 
 
-class BatchSchema(Schema):
+class SentBatch(Schema):
     """What became of a batch."""
 
     data = fields.List(
-        fields.Nested(TakenSchema), required=True, metadata={"description": "The letters that were taken, in order."}
+        fields.Nested(TakenEmail), required=True, metadata={"description": "The letters that were taken, in order."}
     )
     errors = fields.List(
-        fields.Nested(RefusedSchema),
+        fields.Nested(RefusedEmail),
         metadata={"description": f"Those that were refused; only where `{MODE}` is `permissive`."},
     )
 
@@ -80,7 +80,7 @@ class Batches:
             takes_list=True,
             most=MOST,
             heeds=BatchHeaders(),
-            answers=BatchSchema(),
+            answers=SentBatch(),
             refuses=(409,),
         )
 

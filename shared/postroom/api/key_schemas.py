@@ -37,7 +37,7 @@ class KeySchema(Members):
             raise ValidationError(flaw, "domain_id")
 
 
-class NewNameSchema(Members):
+class KeyNameSchema(Members):
     """What may be changed of a key."""
 
     name = Text(required=True, validate=accepted_by(check_name), metadata={"description": "What it is for."})

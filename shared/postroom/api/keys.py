@@ -14,7 +14,7 @@ from marshmallow import ValidationError
 
 from postroom.account.key import ApiKey, Permission, network
 from postroom.api.body import answer, read_object
-from postroom.api.key_schemas import ChangedKey, KeyList, KeySchema, MadeKey, NewNameSchema, RevokedKey
+from postroom.api.key_schemas import ChangedKey, KeyList, KeyNameSchema, KeySchema, MadeKey, RevokedKey
 from postroom.api.operation import Access, Operation
 from postroom.api.pages import PageSchema, as_id, page_of
 from postroom.api.problems import invalid, not_found
@@ -23,7 +23,7 @@ from postroom.domain_register import DomainRegister
 from postroom.keys import Keys
 
 _SCHEMA = KeySchema()
-_NEW_NAME = NewNameSchema()
+_NEW_NAME = KeyNameSchema()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class _Id(Value[str]):
         return id_
 
 
-class AddSchema(Members):
+class NewSuppressionSchema(Members):
     """One address to suppress."""
 
     email = Address(required=True, metadata={"description": _EMAIL})
@@ -47,13 +47,13 @@ def _email() -> Address:
     return Address(error_messages={"null": "expected a string, not null"}, metadata={"description": _EMAIL})
 
 
-class AddManySchema(Members):
+class NewSuppressionsSchema(Members):
     """Addresses to suppress."""
 
     emails = _batch(_email(), "The addresses to put on the list.", required=True)
 
 
-class RemoveManySchema(Members):
+class FormerSuppressionsSchema(Members):
     """Entries to take off the list, by their addresses or by their ids."""
 
     emails = _batch(_email(), "The addresses to take off the list; not together with `ids`.")
@@ -80,14 +80,14 @@ class ListSchema(PageSchema):
     )
 
 
-class EntrySchema(Schema):
+class NamedSuppression(Schema):
     """An entry by its name alone."""
 
     object = Text(required=True, metadata={"description": "`suppression`."})
     id = Text(required=True, metadata={"description": "The entry's id."})
 
 
-class SuppressionSchema(EntrySchema):
+class SuppressionSchema(NamedSuppression):
     """An entry of the list."""
 
     email = Text(required=True, metadata={"description": _EMAIL})
@@ -108,19 +108,19 @@ class SuppressionListSchema(Schema):
     data = fields.List(fields.Nested(SuppressionSchema), required=True)
 
 
-class RemovedSchema(EntrySchema):
+class RemovedSuppression(NamedSuppression):
     """An entry that is off the list."""
 
     deleted = Flag(required=True, metadata={"description": "True."})
 
 
-class AddedManySchema(Schema):
+class NamedSuppressions(Schema):
     """The entries of a batch. An address that was given twice has one, so they don't pair up with what was sent."""
 
-    data = fields.List(fields.Nested(EntrySchema), required=True)
+    data = fields.List(fields.Nested(NamedSuppression), required=True)
 
 
-class RemovedManySchema(Schema):
+class RemovedSuppressions(Schema):
     """The entries that were taken off the list. What wasn't on it is left out."""
 
-    data = fields.List(fields.Nested(RemovedSchema), required=True)
+    data = fields.List(fields.Nested(RemovedSuppression), required=True)

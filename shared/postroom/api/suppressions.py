@@ -18,21 +18,26 @@ from postroom.api.problems import invalid, not_found
 from postroom.api.query import read_query
 from postroom.api.representation import moment
 from postroom.api.suppression_schemas import (
-    AddedManySchema,
-    AddManySchema,
-    AddSchema,
-    EntrySchema,
+    FormerSuppressionsSchema,
     ListSchema,
-    RemovedManySchema,
-    RemovedSchema,
-    RemoveManySchema,
+    NamedSuppression,
+    NamedSuppressions,
+    NewSuppressionSchema,
+    NewSuppressionsSchema,
+    RemovedSuppression,
+    RemovedSuppressions,
     SuppressionListSchema,
     SuppressionSchema,
 )
 from postroom.message.address import InvalidAddress, Mailbox
 from postroom.suppressions import Suppressions
 
-_ADD, _ADD_MANY, _REMOVE_MANY, _LIST = AddSchema(), AddManySchema(), RemoveManySchema(), ListSchema()
+_ADD, _ADD_MANY, _REMOVE_MANY, _LIST = (
+    NewSuppressionSchema(),
+    NewSuppressionsSchema(),
+    FormerSuppressionsSchema(),
+    ListSchema(),
+)
 _ONE = "/suppressions/<path:id_or_email>"  # a local part may hold a slash
 
 
@@ -50,7 +55,7 @@ class SuppressionList:
             access=Access.FULL,
             summary="Suppress an address: no letter is sent to it any more.",
             takes=_ADD,
-            answers=EntrySchema(),
+            answers=NamedSuppression(),
             status=201,
         )
         yield Operation(
@@ -76,7 +81,7 @@ class SuppressionList:
             view=self.remove,
             access=Access.FULL,
             summary="Take an address off the suppression list.",
-            answers=RemovedSchema(),
+            answers=RemovedSuppression(),
         )
         yield Operation(
             method="POST",
@@ -85,7 +90,7 @@ class SuppressionList:
             access=Access.FULL,
             summary="Suppress several addresses.",
             takes=_ADD_MANY,
-            answers=AddedManySchema(),
+            answers=NamedSuppressions(),
             status=201,
         )
         yield Operation(
@@ -95,7 +100,7 @@ class SuppressionList:
             access=Access.FULL,
             summary="Take several addresses off the suppression list.",
             takes=_REMOVE_MANY,
-            answers=RemovedManySchema(),
+            answers=RemovedSuppressions(),
         )
 
     def add(self) -> Response:
