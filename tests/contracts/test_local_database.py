@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from errno import EIO
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock, Thread, current_thread
 from time import sleep
 from typing import TypeVar
 
@@ -220,6 +220,50 @@ def test_one_s_failure_is_not_the_others(database: Database) -> None:
     with pytest.raises(Unavailable, match="full"):
         large.result()
     assert [key for key, _ in LocalDirectory(database).list("key")] == list("abcdefgh")
+
+
+class Dawdling:
+    """A lock after which a thread of that name dawdles, until it is told to go on."""
+
+    def __init__(self, name: str) -> None:
+        self.lock, self.name, self.dawdles, self.go_on = Lock(), name, Event(), Event()
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.lock.release()
+        if current_thread().name == self.name:
+            self.dawdles.set()
+            self.go_on.wait()
+
+
+def test_a_thread_may_be_given_the_lead_before_it_waits_for_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutex, held, errors = Dawdling("dawdler"), Event(), []
+    database.write(putting("opened"))
+    monkeypatch.setattr(database._connections.writer, "_mutex", mutex)
+
+    def write(key: str) -> None:
+        try:
+            database.write(lambda connection: (putting(key)(connection), key == "first" and held.wait()))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [Thread(target=write, args=(name,), name=name) for name in ("first", "dawdler", "last")]
+    for thread in threads[:2]:
+        thread.start()
+    mutex.dawdles.wait()
+    threads[2].start()
+    held.set()
+    threads[0].join()  # it has handed the lead on
+    mutex.go_on.set()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert not errors
+    assert [key for key, _ in LocalDirectory(database).list("key")] == ["dawdler", "first", "last", "opened"]
 
 
 @pytest.fixture

@@ -68,8 +68,9 @@ class Writer:
         piece = _Piece(work, durable)
         with self._mutex:
             self._waiting.append(piece)
-            piece.leads, self._led = not self._led, True
-        if not piece.leads:
+            piece.leads = first = not self._led
+            self._led = True
+        if not first:  # even if it was given the lead by now: its gate is open then, and has to be shut again
             self._wait(piece)
         if piece.leads:
             self._lead()
