@@ -311,6 +311,8 @@ def test_a_server_that_reads_in_sips_is_left_in_time(authority: trustme.CA, root
         ENDLESS + b"ff\r\nhello",
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        page(b"hello", "Content-Encoding: gzip"),
+        page(b"hello", "Content-Length: 3"),
     ],
 )
 def test_nonsense_is_no_answer(answer: bytes) -> None:

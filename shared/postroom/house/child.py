@@ -36,8 +36,12 @@ def end_with_parent(parent: int) -> None:
 
 def serve_function(source: str, target: str, host: str, port: str) -> None:
     """Serve a function by functions-framework, just as its own command does."""
+    import gunicorn.config
     from functions_framework._cli import _cli
 
+    # It lies in the user's home directory, where every function of every house would have the same.
+    if (control_socket_disable := getattr(gunicorn.config, "ControlSocketDisable", None)) is not None:
+        control_socket_disable.default = True
     _cli(["--source", source, "--target", target, "--host", host, "--port", port])
 
 

@@ -155,6 +155,11 @@ def _asked(request: Request, url: Url, line: Bounded) -> Answer:
         connection.putheader(name, value)
     connection.endheaders(request.body)
     with connection.getresponse() as response:
+        if response.getheader("Content-Encoding", "").strip().lower() not in ("", "identity"):
+            raise ValueError("its body is encoded, which it was asked not to be")
+        # RFC 9110 §8.6: where they differ nobody knows where the body ends.
+        if len({length.strip() for length in response.headers.get_all("Content-Length", ())}) > 1:
+            raise ValueError("it tells of several lengths")
         body = _read(response, request)
         return Answer(response.status, _media_type(response.getheader("Content-Type")), body)
 
