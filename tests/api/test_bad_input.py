@@ -205,7 +205,7 @@ def test_a_member_that_is_given_twice_is_refused_by_its_name(member: Member) -> 
         return  # it looks for what the path leads to before it reads on
     status, _, text = problem(answered)
     assert status == 422
-    assert text == f"Invalid `{name}` field: it is given twice in one object."
+    assert text == f"Invalid `{member.path}` field: it is given twice in one object."
 
 
 def asked_anywhere(operation: Operation, body: bytes) -> TestResponse:

@@ -171,6 +171,18 @@ def test_a_letter_that_no_route_carries_is_refused_with_its_item(office: Office)
     )
 
 
+def test_a_name_that_an_item_holds_twice_is_that_item_s_flaw(office: Office) -> None:
+    good = json.dumps(letter()).encode()
+    bad = good[:-1] + b',"headers":{"X-A":"1","X-A":"2"}}'
+    text = "Invalid `headers.X-A` field: it is given twice in one object."
+    strict = post(office, b"[" + good + b"," + bad + b"]")
+    assert problem(strict) == (422, "validation_error", text.replace("headers", "[1].headers"))
+    assert not office.submissions.stored
+    permissive = post(office, b"[" + bad + b"," + good + b"]", mode="permissive")
+    assert len(ids(permissive)) == 1
+    assert permissive.json["errors"] == [{"index": 0, "message": text}]  # type: ignore[index]
+
+
 @pytest.mark.parametrize("mode", ["", "yes", "strict, permissive"])
 def test_another_mode_is_refused(office: Office, mode: str) -> None:
     message = "The header x-batch-validation is `strict` or `permissive`."

@@ -87,12 +87,15 @@ class Batches:
     def submit(self) -> Response:
         """POST /emails/batch"""
         key, strict = idempotency_key(), _is_strict()
-        documents = read_array(request)
+        documents, twice = read_array(request)
         if not 1 <= len(documents) <= MOST:
             text = f"A batch has 1 to {MOST} items, and this one has {len(documents)}."
             raise Problem("validation_error", text)
         now = self.clock()
-        items = [_read(each, now, keyed=key is not None) for each in documents]
+        items = [
+            _Item(None, twice[place], each) if place in twice else _read(each, now, keyed=key is not None)
+            for place, each in enumerate(documents)
+        ]
         flaws = {place: item.errors for place, item in enumerate(items) if item.errors}
         if strict and flaws:
             raise _all_of(flaws)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from math import isinf
 from typing import Any, NoReturn
@@ -19,27 +20,32 @@ TOO_DEEP = "its arrays and objects are nested too deeply"
 
 
 def read_object(request: Request) -> dict[str, Any]:
-    """The JSON object in the request's body. Raises `Problem` as `_read` does."""
-    document = _read(request, "an object")
+    """The JSON object in the request's body. Raises `Problem` as `_read` does, and 422 where a name is given twice."""
+    document, flaws = _read(request, "an object")
     if not isinstance(document, dict):
         raise _bad(f"it is {kind(document)}, and an object is expected")
+    if flaws:
+        raise invalid(flaws)
     return document
 
 
-def read_array(request: Request) -> list[Any]:
-    """The JSON array in the request's body. Raises `Problem` as `_read` does."""
-    document = _read(request, "an array")
+def read_array(request: Request) -> tuple[list[Any], Mapping[int, Any]]:
+    """The JSON array in the request's body, and by their places the flaws of items that hold a name twice.
+
+    Raises `Problem` as `_read` does.
+    """
+    document, flaws = _read(request, "an array")
     if not isinstance(document, list):
         raise _bad(f"it is {kind(document)}, and an array is expected")
-    return document
+    return document, flaws
 
 
-def _read(request: Request, expected: str) -> Any:
-    """What the request's body stands for. Raises `Problem` 400, 413 or 415.
+def _read(request: Request, expected: str) -> tuple[Any, Mapping[Any, Any]]:
+    """What the request's body stands for, and which names its objects hold twice, nested as it is.
 
-    The content type is not asked for, since clients differ in what they say. A name that an object holds twice
-    is refused, since readers differ in which value counts (RFC 8259 §4). The size is checked before anything is read,
-    and again while reading where the client doesn't tell it.
+    Raises `Problem` 400, 413 or 415. The content type is not asked for, since clients differ in what they say. A name
+    that an object holds twice is a flaw, since readers differ in which value counts (RFC 8259 §4). The size is checked
+    before anything is read, and again while reading where the client doesn't tell it.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -98,9 +104,31 @@ _KINDS = {
 }
 
 
-def _parsed(raw: bytes) -> Any:
+class _Twice(dict[str, Any]):
+    """An object that holds `names` twice."""
+
+    names: tuple[str, ...] = ()
+
+
+_KINDS[_Twice] = "an object"
+
+
+def _parsed(raw: bytes) -> tuple[Any, Mapping[Any, Any]]:
+    """The document, and its names that are given twice."""
+    seen: list[_Twice] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            found = _Twice(found)
+            found.names = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+            seen.append(found)
+        return found
+
+    decoder = json.JSONDecoder(object_pairs_hook=members, parse_float=_finite, parse_constant=_refused)
     try:
-        return _DECODER.decode(raw.decode("utf-8-sig"))
+        document = decoder.decode(raw.decode("utf-8-sig"))
+        return document, _given_twice(document) if seen else {}
     except UnicodeDecodeError as error:
         raise _bad(f"it is not UTF-8 at octet {error.start}") from None
     except json.JSONDecodeError as error:
@@ -116,13 +144,15 @@ def shown(name: str) -> str:
     return name if _TOKEN.fullmatch(name) else json.dumps(name[:40])
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = {shown(name): ["it is given twice in one object"] for name in members if names.count(name) > 1}
-        raise invalid(twice)
-    return members
+def _given_twice(value: Any) -> dict[Any, Any]:
+    """The names that are given twice, nested as `invalid` takes it."""
+    inner: dict[Any, Any] = {}
+    if isinstance(value, dict | list):
+        pairs = enumerate(value) if isinstance(value, list) else ((shown(name), each) for name, each in value.items())
+        inner = {key: flaws for key, each in pairs if (flaws := _given_twice(each))}
+    if isinstance(value, _Twice):
+        inner |= {shown(name): ["it is given twice in one object"] for name in value.names}
+    return inner
 
 
 def _finite(digits: str) -> float:
@@ -141,5 +171,4 @@ def _bad(why: str) -> Problem:
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_|~0-9A-Za-z-]{1,76}")
-_DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_float=_finite, parse_constant=_refused)
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)

@@ -46,7 +46,7 @@ class Files:
 
 def _is_for_good(error: Unfetched) -> bool:
     match error.cause:
-        case "bad_url" | "forbidden_address" | "size":
+        case "bad_url" | "forbidden_address" | "size" | "encoding":
             return True
         case "tls":
             return isinstance(error.__cause__, ssl.SSLCertVerificationError)

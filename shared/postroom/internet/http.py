@@ -26,7 +26,8 @@ HEAD = 64 * 1024  # octets of an answer that are nothing of its body
 class Unfetched(Exception):
     """There is no answer, or none that may be used. The text says why, `cause` says it in a word.
 
-    The causes: bad_url, dns, forbidden_address, connection_refused, connection_timeout, tls, timeout, size, protocol.
+    The causes: bad_url, dns, forbidden_address, connection_refused, connection_timeout, tls, timeout, size, encoding,
+    protocol.
     """
 
     def __init__(self, cause: str, why: str) -> None:
@@ -156,7 +157,7 @@ def _asked(request: Request, url: Url, line: Bounded) -> Answer:
     connection.endheaders(request.body)
     with connection.getresponse() as response:
         if response.getheader("Content-Encoding", "").strip().lower() not in ("", "identity"):
-            raise ValueError("its body is encoded, which it was asked not to be")
+            raise Unfetched("encoding", f"{url.host} answered with a body that is encoded, as it was asked not to")
         # RFC 9110 §8.6: where they differ nobody knows where the body ends.
         if len({length.strip() for length in response.headers.get_all("Content-Length", ())}) > 1:
             raise ValueError("it tells of several lengths")
