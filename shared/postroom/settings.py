@@ -223,7 +223,7 @@ class Settings:
     public_url: str | None = _setting(
         "POSTROOM_PUBLIC_URL",
         None,
-        "the address it answers on",
+        "the address it answers on; in links, the request's Host",
         "where the API is found from outside: by links, and by `send` and `show`",
         url,
     )
