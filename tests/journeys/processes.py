@@ -25,11 +25,12 @@ def processes_of(folder: Path) -> dict[int, str]:
 
 
 def kill(folder: Path, part: str) -> None:
-    """SIGKILL for every process that plays the part."""
-    for pid, played in processes_of(folder).items():
-        if played == part:
+    """SIGKILL for every process of the part, all at one moment: no master may start another worker in between."""
+    players = [pid for pid, played in processes_of(folder).items() if played == part]
+    for each in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in players:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, each)
 
 
 def connected_to(folder: Path, port: int) -> int:
