@@ -14,6 +14,7 @@ from flask import Request, Response
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from postroom.api.problems import Problem, invalid
+from postroom.delivery.record import write_json
 
 LARGEST = 64 * 1024 * 1024  # octets: 40 MiB of attachments in base64, and plenty of room for the rest
 TOO_DEEP = "its arrays and objects are nested too deeply"
@@ -83,8 +84,7 @@ def digest(document: Mapping[str, Any] | list[Any]) -> str:
 
 def answer(members: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer. Members keep their order; a newline at the end is kind to terminals."""
-    text = json.dumps(members, separators=(",", ":")) + "\n"
-    return Response(text, status, headers, content_type="application/json")
+    return Response(write_json(members) + "\n", status, headers, content_type="application/json")
 
 
 def kind(value: Any) -> str:

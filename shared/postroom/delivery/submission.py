@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from postroom.delivery.parcel import Parcel
@@ -79,7 +80,8 @@ class Submission:
 
     def record(self) -> Record:
         """The head's stored form, without the parcels."""
-        kept = {name: plain(getattr(self, name)) for name in self.__slots__ if name != "parcels"}
+        kept = dict(zip(_STORED, _stored(self), strict=True))
+        kept["created_at"], kept["expires_at"] = plain(self.created_at), plain(self.expires_at)
         if not self.refused:
             del kept["refused"]
         if not self.erased:
@@ -95,3 +97,7 @@ class Submission:
         fields["tags"] = tuple((name, value) for name, value in fields["tags"])
         fields["refused"] = tuple(fields.get("refused", ()))
         return cls(parcels=tuple(parcels), **fields)
+
+
+_STORED = tuple(name for name in Submission.__slots__ if name != "parcels")
+_stored = attrgetter(*_STORED)

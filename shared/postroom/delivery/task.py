@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 
-from postroom.delivery.record import SubmissionId
+from postroom.delivery.record import SubmissionId, write_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class DeliveryTask:
     def body(self) -> bytes:
         parcels = [[ref.submission, ref.number, ref.claim, ref.generation] for ref in self.parcels]
         task = {"queue": self.queue, "route": self.route, "destination": self.destination, "parcels": parcels}
-        return json.dumps(task, separators=(",", ":")).encode()
+        return write_json(task).encode()
 
     @classmethod
     def from_body(cls, body: bytes) -> DeliveryTask:

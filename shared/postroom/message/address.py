@@ -72,7 +72,9 @@ class Mailbox:
     @property
     def key(self) -> str:
         """The mailbox for look-ups: NFC and ASCII case folded, never NFKC, which would let one user pose as another."""
-        return f"{unicodedata.normalize('NFC', self.local).translate(ASCII_LOWER)}@{self.domain}"
+        local = self.local
+        folded = local.lower() if local.isascii() else unicodedata.normalize("NFC", local).translate(ASCII_LOWER)
+        return f"{folded}@{self.domain}"
 
     def __str__(self) -> str:
         if not self.name:

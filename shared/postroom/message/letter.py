@@ -70,7 +70,7 @@ class Letter:
                 for file in self.attachments
             ],
         }
-        line = json.dumps(description, ensure_ascii=False, separators=(",", ":"))
+        line = _write_json(description)
         # Half a surrogate pair can't be sent, but what is stored is what was asked for.
         return b"".join([line.encode("utf-8", "surrogatepass"), b"\n", *(file.content for file in self.attachments)])
 
@@ -104,6 +104,9 @@ class Letter:
             headers=tuple((name, value) for name, value in description["headers"]),
             attachments=tuple(attachments),
         )
+
+
+_write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _packed(box: Mailbox) -> tuple[str, str, str]:

@@ -10,9 +10,9 @@ from postroom.clouds.clock import now
 from postroom.clouds.local.bell import Bell
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.queue import Queue
-from postroom.delivery.task import DeliveryTask
+from postroom.delivery.task import DeliveryTask, ParcelRef
 
-MOST_PUT_ALONG = 1000  # names remembered, of letters whose tasks nobody has asked to put yet
+MOST_PUT_ALONG = 1000  # parcels remembered, of letters whose tasks nobody has asked to put yet
 
 
 class LocalSchedule:
@@ -22,7 +22,7 @@ class LocalSchedule:
         self._queue = Queue(database)
         self._bell = Bell(database.folder)
         self._clock = clock
-        self._put_along: set[str] = set()
+        self._put_along: set[ParcelRef] = set()
 
     def put(self, task: DeliveryTask, not_before: datetime) -> None:
         self.put_many([(task, not_before)])
@@ -30,9 +30,9 @@ class LocalSchedule:
     def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
         if not tasks:
             return
-        names = {task.name for task, _ in tasks}
-        if names <= self._put_along:
-            self._put_along -= names
+        parcels = {parcel for task, _ in tasks for parcel in task.parcels}
+        if parcels <= self._put_along:
+            self._put_along -= parcels
         elif not self._queue.put(_rows(tasks), self._clock()):
             return
         self._bell.ring()
@@ -45,7 +45,7 @@ class LocalSchedule:
         """These are in the queue: the next `put_many` of them has nothing to do but to wake the dispatcher."""
         if len(self._put_along) > MOST_PUT_ALONG:
             self._put_along.clear()
-        self._put_along.update(task.name for task, _ in tasks)
+        self._put_along.update(parcel for task, _ in tasks for parcel in task.parcels)
 
     def cancel(self, task: DeliveryTask) -> None:
         """Best effort: the task may run all the same."""

@@ -18,7 +18,6 @@ from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId, write_json
 from postroom.delivery.submission import Submission
-from postroom.delivery.together import together
 from postroom.ports import Cursor, Found, Mark, Page, UnknownCursor
 
 INLINE = 256 * 1024
@@ -39,9 +38,10 @@ class LocalSubmissions:
             self._database.flush()
             return there
         new = self._new(submission, letter)
-        tasks = together(
-            (each, each.next_attempt_at or submission.date_of(each)) for each in submission.parcels if each.open
-        )
+        # Each parcel of one submission has a next hop of its own, so no two could travel together.
+        tasks = [
+            (each.task(), each.next_attempt_at or submission.date_of(each)) for each in submission.parcels if each.open
+        ]
         if self._schedule is not None:
             new = replace(new, also=self._schedule.putting(tasks))
         while not self._database.write(new.insert):
