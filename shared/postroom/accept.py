@@ -165,7 +165,7 @@ class Accept:
         if late:
             # It took so long that the sweep may have passed by where they lie.
             leave_note(self.directory, now + self.sweep_after, list(late), next(iter(late)))
-        due = [(parcel, parcel.next_attempt_at or submission.date_of(parcel)) for submission, parcel in waiting]
+        due = [(parcel, submission.due(parcel)) for submission, parcel in waiting]
         try:
             self.schedule.put_many(together(due, self.routes.rated))
         except Unavailable as error:

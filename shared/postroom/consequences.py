@@ -31,7 +31,7 @@ class Consequences:
 
     def __call__(self, parcel: Parcel) -> None:
         """Do what follows from a parcel that isn't claimed."""
-        acted = self.actors is not None and parcel.destination == self.actors.domain
+        acted = self.actors is not None and self.actors.act(parcel.destination)
         if self.actors is not None and acted:
             parcel = self._complained(parcel, self.actors)
         for each in parcel.recipients:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from postroom.admission import Admission, NotNow, Visit
 from postroom.claims import Claimed, Claims, Early, Live, Over
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
+from postroom.delivery.record import microseconds
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import Route, Target
 from postroom.delivery.settlement import Settlement, outcome_of
@@ -35,7 +36,6 @@ MOST_DEATHS = 8  # workers in a row that may die with a letter before it is park
 PAUSES = (0.1, 0.5, 2.0, 5.0)  # seconds between tries to record a verdict that must not be lost
 
 _MOMENT = timedelta(milliseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +211,11 @@ class Deliver:
                 # What becomes of it is nothing that its destination could decide.
                 self._see_to(task, ref, kept_by=wait.health.cause)
                 continue
-            due = parcel.next_attempt_at or submission.date_of(parcel)
+            due = submission.due(parcel)
             # It ends in time, however long the rest is.
             at = min(wait.again(parcel.key, due, now), end + _MOMENT)
             # Copies that wait for the same moment get one name: no sweep multiplies them.
-            named = max(_after(ref, parcel), (at - _EPOCH) // timedelta(microseconds=1))
+            named = max(_after(ref, parcel), microseconds(at))
             later.append((parcel.task(named), at))
         self.schedule.put_many(later)
 

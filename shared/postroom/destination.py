@@ -37,7 +37,7 @@ class Destinations:
     def __call__(self, task: DeliveryTask) -> Target | Verdict | Elsewhere:
         """Where the session may go, or the verdict on everybody where there is nowhere to go."""
         actors = self.routes.actors
-        if actors is not None and task.destination == actors.domain:
+        if actors is not None and actors.act(task.destination):
             return Target(route=task.route, hosts=(), security=Security.OPPORTUNISTIC, acted=True)
         try:
             route = self.routes.named(task.route)

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from postroom.delivery.parcel import Parcel
-from postroom.delivery.record import SubmissionId
+from postroom.delivery.record import EPOCH, SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.ports import Directory, Mark, Schedule, Submissions, Unavailable
 
@@ -32,7 +32,6 @@ NOTE = "sweep_note"
 
 _PAGE = 200  # submissions read at a time
 _IN_A_NOTE = 500  # ids in one document
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,7 +117,7 @@ class _Run:
         for queue, at, id_, number, claim in stored["probes"]:
             probe = Probe(datetime.fromisoformat(at), SubmissionId(id_), number, claim)
             if self._has_run(probe):
-                self.reached[queue] = max(probe.at, self.reached.get(queue, _EPOCH))
+                self.reached[queue] = max(probe.at, self.reached.get(queue, EPOCH))
             elif self.now < probe.at + LOOK_AGAIN:
                 self.probes[queue].append(probe)
 
@@ -165,7 +164,7 @@ class _Run:
         again: list[datetime] = []
         for parcel in submission.parcels:
             if parcel.claim > 0:
-                self.reached[parcel.queue] = max(submission.date_of(parcel), self.reached.get(parcel.queue, _EPOCH))
+                self.reached[parcel.queue] = max(submission.date_of(parcel), self.reached.get(parcel.queue, EPOCH))
             if parcel.open:
                 again.append(self._look_at(submission, parcel))
         if again:
@@ -176,7 +175,7 @@ class _Run:
         stranded_at = _moves_at(submission, parcel) + self.house.after
         if stranded_at > self.now:
             return stranded_at
-        if stranded_at <= self.reached.get(parcel.queue, _EPOCH):
+        if stranded_at <= self.reached.get(parcel.queue, EPOCH):
             # Its queue has come to later ones, so it has lost this one.
             return self.now + (LOOK_AGAIN if self._put(parcel) else self.house.after)
         # Else the queue may be behind, and to put copies of all that wait would keep it so for good.
@@ -205,7 +204,7 @@ class _Run:
         if parcel.queue in self.away:
             return False
         # The name of a rescue says when it was: no tombstone swallows it, and two runs at once put the same.
-        generation = max(parcel.generation + 1, (self.now - _EPOCH) // timedelta(minutes=1))
+        generation = max(parcel.generation + 1, (self.now - EPOCH) // timedelta(minutes=1))
         try:
             self.house.schedule.put(parcel.task(generation), self.now)
         except Unavailable as error:
@@ -222,7 +221,7 @@ class _Run:
 
     def _note(self, at: datetime, id_: SubmissionId) -> None:
         """Have the submission looked at once `at` has come: what is due in the same stretch shares a document."""
-        opens = _EPOCH + -((_EPOCH - at) // self.house.after) * self.house.after
+        opens = EPOCH + -((EPOCH - at) // self.house.after) * self.house.after
         self.later[opens].append(id_)
 
     def _take_notes(self) -> None:
@@ -233,7 +232,7 @@ class _Run:
 
     def _remember(self) -> None:
         """Store what the next run needs."""
-        mark = self.mark or Mark(_EPOCH, "")
+        mark = self.mark or Mark(EPOCH, "")
         document = {
             "created_at": mark.created_at.isoformat(),
             "id": mark.id,
@@ -278,4 +277,4 @@ def _moves_at(submission: Submission, parcel: Parcel) -> datetime:
     """When the parcel's next step is due: the end of its claim, or its next attempt."""
     if parcel.lease is not None:
         return parcel.lease.until
-    return parcel.next_attempt_at or submission.date_of(parcel)
+    return submission.due(parcel)

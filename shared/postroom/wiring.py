@@ -72,6 +72,7 @@ class Home(NamedTuple):
     submissions: Submissions
     schedule: Schedule
     directory: Directory
+    counters: Counters
     holders: Holders | None = None
 
 
@@ -109,6 +110,7 @@ def home(settings: Settings) -> Home:
 
 
 def _one_machine(settings: Settings) -> Home:
+    from postroom.clouds.local.counters import LocalCounters
     from postroom.clouds.local.database import Database
     from postroom.clouds.local.directory import LocalDirectory
     from postroom.clouds.local.holders import LocalHolders
@@ -118,11 +120,13 @@ def _one_machine(settings: Settings) -> Home:
     database = Database(settings.data)
     holders = LocalHolders(settings.data / "locks")
     schedule = LocalSchedule(database)
-    return Home(LocalSubmissions(database, schedule), schedule, LocalDirectory(database), holders)
+    submissions, directory = LocalSubmissions(database, schedule), LocalDirectory(database)
+    return Home(submissions, schedule, directory, LocalCounters(database), holders)
 
 
 def _google_cloud(settings: Settings) -> Home:
     from postroom.clouds.gcp.clients import Clients
+    from postroom.clouds.gcp.counters import FirestoreCounters
     from postroom.clouds.gcp.directory import FirestoreDirectory
     from postroom.clouds.gcp.schedule import CloudTasksSchedule
     from postroom.clouds.gcp.submissions import FirestoreSubmissions
@@ -138,10 +142,12 @@ def _google_cloud(settings: Settings) -> Home:
         # Cloud Tasks wants 15 s at least and 30 min at most.
         dispatch_deadline=min(max(settings.function_timeout + margin(settings), MINUTE / 4), 30 * MINUTE),
     )
-    return Home(FirestoreSubmissions(clients, settings.bucket or ""), schedule, FirestoreDirectory(clients))
+    submissions, directory = FirestoreSubmissions(clients, settings.bucket or ""), FirestoreDirectory(clients)
+    return Home(submissions, schedule, directory, FirestoreCounters(clients))
 
 
 def _aws(settings: Settings) -> Home:
+    from postroom.clouds.aws.counters import DynamoCounters
     from postroom.clouds.aws.directory import DynamoDirectory
     from postroom.clouds.aws.schedule import SqsSchedule
     from postroom.clouds.aws.submissions import DynamoSubmissions
@@ -154,7 +160,8 @@ def _aws(settings: Settings) -> Home:
         scheduler_group=settings.scheduler_group or "",
         clock=now,
     )
-    return Home(DynamoSubmissions(clients, table, settings.bucket or ""), schedule, DynamoDirectory(clients, table))
+    submissions, directory = DynamoSubmissions(clients, table, settings.bucket or ""), DynamoDirectory(clients, table)
+    return Home(submissions, schedule, directory, DynamoCounters(clients, table))
 
 
 @cache
@@ -176,7 +183,7 @@ def margin(settings: Settings) -> timedelta:
 
 
 def accepting(settings: Settings) -> Accept:
-    submissions, schedule, _, _ = home(settings)
+    submissions, schedule, *_ = home(settings)
     directory = remembered(settings)
     return Accept(
         submissions=submissions,
@@ -213,7 +220,7 @@ def routing(settings: Settings) -> Routes:
 
 
 def changing(settings: Settings) -> Change:
-    submissions, schedule, directory, holders = home(settings)
+    submissions, schedule, directory, _, holders = home(settings)
     return Change(
         claims=Claims(submissions=submissions, holders=holders),
         schedule=schedule,
@@ -251,7 +258,7 @@ def delivering(settings: Settings) -> Deliver:
     from postroom.internet.wire import SmtpWire
     from postroom.signing import signing
 
-    submissions, schedule, directory, holders = home(settings)
+    submissions, schedule, directory, _, holders = home(settings)
     resolver = resolving(settings)
     reach, https = ways_out(settings, resolver, settings.timeouts)
     policies = StsPolicies(
@@ -316,11 +323,19 @@ def delivering(settings: Settings) -> Deliver:
     )
 
 
-def preflighting(settings: Settings) -> Preflight:
-    """The look before anything is sent, with a resolver of its own each time, whose questions don't wait for long."""
-    from postroom.internet.loop import Background
+def looking(settings: Settings, timeouts: Timeouts) -> tuple[PublishedInDns, Reach]:
+    """What is published, by a resolver of its own whose questions don't wait for long, and the way to mail servers."""
     from postroom.internet.published import PublishedInDns
     from postroom.internet.resolver import DnsResolver
+
+    dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
+    reach, https = ways_out(settings, dns, timeouts)
+    return PublishedInDns(dns, https, settings.sts_port), reach
+
+
+def preflighting(settings: Settings) -> Preflight:
+    """The look before anything is sent."""
+    from postroom.internet.loop import Background
     from postroom.internet.visits import SmtpVisits
 
     background = Background()
@@ -328,9 +343,8 @@ def preflighting(settings: Settings) -> Preflight:
     timeouts = replace(settings.timeouts, connect=min(settings.timeouts.connect, 5.0))
 
     def setting_out() -> tuple[PublishedInDns, SmtpVisits]:
-        dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
-        reach, https = ways_out(settings, dns, timeouts)
-        return PublishedInDns(dns, https, settings.sts_port), SmtpVisits(reach, background)
+        published, reach = looking(settings, timeouts)
+        return published, SmtpVisits(reach, background)
 
     return Preflight(
         directory=home(settings).directory,
@@ -347,15 +361,6 @@ def preflighting(settings: Settings) -> Preflight:
 
 def sending_domains(settings: Settings, directory: Directory) -> SendingDomains:
     """What may be done with sending domains, each look with a resolver of its own."""
-
-    def looking() -> PublishedInDns:
-        from postroom.internet.published import PublishedInDns
-        from postroom.internet.resolver import DnsResolver
-
-        dns = DnsResolver(settings.resolvers, trust_ad=settings.trust_ad, lifetime=3.0)
-        _, https = ways_out(settings, dns, settings.timeouts)
-        return PublishedInDns(dns, https, settings.sts_port)
-
     verifiable_for = settings.retry_policy.verifiable_for
     return SendingDomains(
         # A letter may need a key for the first time once it is due, and again when it is put back by hand.
@@ -365,7 +370,7 @@ def sending_domains(settings: Settings, directory: Directory) -> SendingDomains:
         monotonic=time.monotonic,
         randomness=os.urandom,
         new_key=new_key,
-        looking=looking,
+        looking=lambda: looking(settings, settings.timeouts)[0],
         egress=_egress(settings),
         verifiable_for=verifiable_for,
         test_domain=settings.test_domain,
@@ -387,7 +392,7 @@ def submit_app(settings: Settings) -> Flask:
 
     if not settings.master_keys:
         raise SettingsError(["POSTROOM_MASTER_KEYS must be set for the function `submit`"])
-    submissions, _, directory, holders = home(settings)
+    submissions, _, directory, _, holders = home(settings)
     preflight = once(lambda: preflighting(settings))
     accept = accepting(settings)
     return create_app(
@@ -415,26 +420,7 @@ def limiting(settings: Settings) -> Rates | None:
     """The rate limit of the API's keys, if there is to be one."""
     if settings.rate_limit == 0:
         return None
-    return Rates(counting(settings), settings.rate_limit, now, lambda error: complain(error, "WARNING"))
-
-
-def counting(settings: Settings) -> Counters:
-    """What counts over all processes."""
-    match settings.cloud:
-        case "gcp":
-            from postroom.clouds.gcp.clients import Clients
-            from postroom.clouds.gcp.counters import FirestoreCounters
-
-            return FirestoreCounters(Clients(settings.project or "", settings.database))
-        case "aws":
-            from postroom.clouds.aws.counters import DynamoCounters
-
-            return DynamoCounters(_aws_clients(), settings.table or "")
-        case _:
-            from postroom.clouds.local.counters import LocalCounters
-            from postroom.clouds.local.database import Database
-
-            return LocalCounters(Database(settings.data))
+    return Rates(home(settings).counters, settings.rate_limit, now, lambda error: complain(error, "WARNING"))
 
 
 def home_answers(submissions: Submissions) -> None:
@@ -444,7 +430,7 @@ def home_answers(submissions: Submissions) -> None:
 
 def sweeping(settings: Settings) -> Sweep:
     """The second net's use case."""
-    submissions, schedule, directory, _ = home(settings)
+    submissions, schedule, directory, *_ = home(settings)
     return Sweep(
         submissions=submissions,
         schedule=schedule,

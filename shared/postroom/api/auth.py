@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -19,13 +19,12 @@ from postroom.api.caller import address_of
 from postroom.api.guesses import Guesses
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem
+from postroom.delivery.record import EPOCH
 from postroom.keys import KIND, Uses
 from postroom.ports import Directory
 from postroom.rates import Rates
 
-BOOTSTRAP = ApiKey(
-    "00000000-0000-0000-0000-000000000000", "bootstrap", Permission.FULL_ACCESS, datetime(1970, 1, 1, tzinfo=UTC)
-)
+BOOTSTRAP = ApiKey("00000000-0000-0000-0000-000000000000", "bootstrap", Permission.FULL_ACCESS, EPOCH)
 """What POSTROOM_BOOTSTRAP_KEY stands for: it is stored nowhere, so it is in no list and nobody revokes it."""
 
 

@@ -12,14 +12,14 @@ from typing import Any
 from marshmallow import ValidationError, validate, validates_schema
 
 from postroom.api.fields import Address, Shape, Text, Timestamp
+from postroom.api.headers import LONGEST_KEY
 from postroom.api.pages import MOST, PageSchema
-from postroom.delivery.status import WORDS, last_event
+from postroom.delivery.status import WORDS
 from postroom.delivery.submission import Submission
 from postroom.message.address import InvalidAddress, Mailbox
 from postroom.ports import Cursor, Page, UnknownCursor
 
 FARTHEST = 1_000  # letters that one page looks at
-LONGEST_KEY = 256
 
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}(?::[A-Za-z0-9_-]{1,256})?")
 _KEY = re.compile(rf"[ -~]{{1,{LONGEST_KEY}}}")
@@ -93,7 +93,7 @@ class Filters:
             and (self.until is None or created < self.until)
             and (self.tag is None or _has_tag(submission, self.tag))
             and (self.to is None or any(_key(each.address) == self.to.key for each in submission.recipients))
-            and (self.status is None or self.status == _word(submission))
+            and (self.status is None or self.status == submission.last_event)
         )
 
 
@@ -132,10 +132,6 @@ def look_up(found: Iterator[Submission], cursor: Cursor, filters: Filters) -> tu
         cursor, list(islice(filter(lambda each: not each.erased and filters.let(each), found), cursor.limit + 1))
     )
     return page, page.items[-1].id if page.has_more else None
-
-
-def _word(submission: Submission) -> str:
-    return last_event((each.status, each.attempts) for each in submission.recipients)
 
 
 def _has_tag(submission: Submission, tag: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.recipient import Recipient
-from postroom.delivery.status import last_event
 from postroom.delivery.submission import Submission
 from postroom.message.attachment import UNKNOWN, Attachment
 from postroom.message.letter import Letter
@@ -30,7 +29,7 @@ def summary(submission: Submission) -> dict[str, Any]:
         "topic_id": None,
         "created_at": moment(submission.created_at),
         "scheduled_at": moment(submission.scheduled_at),
-        "last_event": last_event((each.status, each.attempts) for each in submission.recipients),
+        "last_event": submission.last_event,
     }
 
 

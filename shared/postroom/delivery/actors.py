@@ -33,6 +33,10 @@ class Actors:
 
     domain: str  # A-label, lower case
 
+    def act(self, destination: str) -> bool:
+        """Whether they are who is written to there: they have parcels, and tasks, of their own."""
+        return destination == self.domain
+
     def role_of(self, address: str) -> Role:
         """The role of one of its recipients; who has none bounces, as nobody is there under that name."""
         name = address.rpartition("@")[0].partition("+")[0].lower()

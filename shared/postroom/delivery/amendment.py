@@ -7,16 +7,15 @@ has had, so that neither a task that waits under an older name nor its tombstone
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import microseconds
 from postroom.delivery.status import Status
 
 RETRIED = frozenset({Status.UNKNOWN, Status.DEFERRED, Status.EXPIRED, Status.FAILED})
 """States out of which a recipient can be put back."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def canceled(parcel: Parcel, now: datetime) -> Parcel | None:
@@ -69,4 +68,4 @@ def retried(parcel: Parcel, now: datetime) -> Parcel | None:
 
 def _fresh(parcel: Parcel, now: datetime) -> int:
     """A generation that no task has had: those that workers count up themselves never come near it."""
-    return max(parcel.generation + 1, (now - _EPOCH) // timedelta(microseconds=1))
+    return max(parcel.generation + 1, microseconds(now))

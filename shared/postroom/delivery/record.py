@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NewType
 from uuid import UUID
 
@@ -28,6 +28,20 @@ def times(fields: Record, *names: str) -> Record:
         if isinstance(fields.get(name), str):
             fields[name] = datetime.fromisoformat(fields[name])
     return fields
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(at: datetime) -> int:
+    """A time as a whole number, from 1970 on."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def moment(number: int) -> datetime:
+    """The inverse of `microseconds`."""
+    return EPOCH + number * _MICROSECOND
 
 
 def uuid8(digest: bytes) -> str:

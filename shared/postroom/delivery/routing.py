@@ -171,7 +171,7 @@ class Routes:
         groups: dict[tuple[str, str], tuple[Route, list[int]]] = {}
         chosen = self.named(name) if name else None
         for position, domain in enumerate(domains):
-            if self.actors is not None and domain == self.actors.domain:
+            if self.actors is not None and self.actors.act(domain):
                 groups.setdefault((ROUTE, domain), (self._acted(domain), []))[1].append(position)
                 continue
             route = chosen or self.for_domain(domain)

@@ -11,6 +11,7 @@ from typing import Any
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.record import Record, SubmissionId, plain, times
+from postroom.delivery.status import last_event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,18 @@ class Submission:
         """From when the parcel's age is counted: its letter's Date, or when it was put back by hand."""
         return parcel.retried_at or self.date_of(parcel)
 
+    def due(self, parcel: Parcel) -> datetime:
+        """When the parcel's next attempt is due."""
+        return parcel.next_attempt_at or self.date_of(parcel)
+
     @property
     def recipients(self) -> tuple[Recipient, ...]:
         return tuple(recipient for parcel in self.parcels for recipient in parcel.view())
+
+    @property
+    def last_event(self) -> str:
+        """In the word that Resend's clients know."""
+        return last_event((each.status, each.attempts) for each in self.recipients)
 
     def is_of_the_request_of(self, other: Submission) -> bool:
         """Whether both, the first letters of their requests, come of the same one, which was judged alike."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,19 +95,6 @@ _BUSY_TIMEOUT = 10.0
 # The log is written back into the file once it holds so many pages, while all writers wait. The more there are, the
 # more of them are later states of one page, of which only the last is written.
 _LOG_PAGES = 4000
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def microseconds(at: datetime) -> int:
-    """How a time is kept."""
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def moment(kept: int) -> datetime:
-    """The inverse of `microseconds`."""
-    return _EPOCH + kept * _MICROSECOND
 
 
 class Database:

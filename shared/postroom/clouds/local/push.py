@@ -12,8 +12,8 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from socket import SHUT_RDWR
 from urllib.parse import urlsplit
 
-from postroom.clouds.local.database import microseconds
 from postroom.clouds.local.queue import Task
+from postroom.delivery.record import microseconds
 
 
 @dataclass(frozen=True, slots=True)

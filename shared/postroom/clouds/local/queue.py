@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from sqlite3 import Connection
 
-from postroom.clouds.local.database import Database, microseconds, moment
+from postroom.clouds.local.database import Database
+from postroom.delivery.record import microseconds, moment
 from postroom.delivery.task import DeliveryTask
 
 TOMBSTONE = timedelta(hours=1)

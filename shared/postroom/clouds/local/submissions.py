@@ -11,12 +11,12 @@ from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
-from postroom.clouds.local.database import Database, Row, microseconds
+from postroom.clouds.local.database import Database, Row
 from postroom.clouds.local.letters import LetterFiles
 from postroom.clouds.local.schedule import LocalSchedule
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.parcel import Parcel
-from postroom.delivery.record import SubmissionId, write_json
+from postroom.delivery.record import SubmissionId, microseconds, write_json
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Found, Mark, Page, UnknownCursor
 
@@ -39,9 +39,7 @@ class LocalSubmissions:
             return there
         new = self._new(submission, letter)
         # Each parcel of one submission has a next hop of its own, so no two could travel together.
-        tasks = [
-            (each.task(), each.next_attempt_at or submission.date_of(each)) for each in submission.parcels if each.open
-        ]
+        tasks = [(each.task(), submission.due(each)) for each in submission.parcels if each.open]
         if self._schedule is not None:
             new = replace(new, also=self._schedule.putting(tasks))
         while not self._database.write(new.insert):
