@@ -45,6 +45,12 @@ class Listed(Answer):
     has_more = fields.Boolean(metadata=told("Whether the list goes on in the direction that was asked for."))
 
 
+class Deleted(Answer):
+    """What was deleted, and that it is."""
+
+    deleted = fields.Boolean(metadata={"enum": [True]})
+
+
 class Document(Answer):
     """This document, which is OpenAPI 3.1."""
 
@@ -94,12 +100,11 @@ class EmailList(Listed):
     )
 
 
-class DeletedEmail(Answer):
+class DeletedEmail(Deleted):
     """The letter is erased."""
 
     object = fields.String(validate=one_of("email"))
     id = fields.UUID()
-    deleted = fields.Boolean(metadata={"enum": [True]})
 
 
 class AttachmentSummary(Answer):

@@ -9,15 +9,16 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 
 from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
+from postroom.api.answers import Answer, SentEmail, told
 from postroom.api.body import answer, digest, read_array
 from postroom.api.headers import MODE, MODES, BatchHeaders
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
 from postroom.api.schemas import EmailSchema
-from postroom.api.sending import checked, idempotency_key, no_route, spelled, submit_request
+from postroom.api.sending import checked, conflict, flaws_of, idempotency_key, spelled, submit_request, unverified
 from postroom.batch import BatchRefused, BatchRequest, Outcome, RefusedBefore
 from postroom.delivery.routing import NoRoute
 from postroom.delivery.submission import Submission
@@ -29,28 +30,20 @@ _TOLD = 10  # items that an error tells of one by one
 _AGAIN = "it was refused when this batch was first asked for under its idempotency key; send it again under another one"
 
 
-class TakenEmail(Schema):
-    """A letter that was taken."""
-
-    id = fields.UUID(required=True, metadata={"description": "The letter's id."})
-
-
-class RefusedEmail(Schema):
+class RefusedEmail(Answer):
     """An item of a permissive batch that was refused."""
 
-    index = fields.Integer(required=True, metadata={"description": "The item's place in the request, from 0."})
-    message = fields.String(required=True, metadata={"description": "What is wrong with it."})
+    index = fields.Integer(metadata=told("The item's place in the request, from 0."))
+    message = fields.String(metadata=told("What is wrong with it."))
 
 
-class SentBatch(Schema):
+class SentBatch(Answer):
     """What became of a batch."""
 
-    data = fields.List(
-        fields.Nested(TakenEmail), required=True, metadata={"description": "The letters that were taken, in order."}
-    )
+    data = fields.List(fields.Nested(SentEmail), metadata=told("The letters that were taken, in order."))
     errors = fields.List(
         fields.Nested(RefusedEmail),
-        metadata={"description": f"Those that were refused; only where `{MODE}` is `permissive`."},
+        metadata=told(f"Those that were refused; only where `{MODE}` is `permissive`.", optional=True),
     )
 
 
@@ -114,7 +107,7 @@ class Batches:
         except BatchRefused as error:
             raise _refused(error.refusals, asked) from None
         except IdempotencyConflict as error:
-            raise Problem("invalid_idempotent_request", str(error)) from None
+            raise conflict(error) from None
         told: dict[str, Any] = {"data": [{"id": each.id} for each in outcomes if isinstance(each, Submission)]}
         if not strict:
             told["errors"] = [
@@ -142,10 +135,10 @@ def _read(document: Any, now: datetime, *, keyed: bool) -> _Item:
 
 def _refused(refusals: Mapping[int, Exception], asked: BatchRequest) -> Problem:
     """The answer to a strict batch with items that can't be accepted."""
-    unverified = {place: why for place, why in refusals.items() if isinstance(why, UnverifiedSender)}
-    if unverified:
-        told = [f"`[{place}]`: {why}" for place, why in islice(unverified.items(), _TOLD)]
-        return Problem("validation_error", " ".join([*told, *_and_more(unverified)]), 403)
+    senders = {place: why for place, why in refusals.items() if isinstance(why, UnverifiedSender)}
+    if senders:
+        told = [f"`[{place}]`: {why}" for place, why in islice(senders.items(), _TOLD)]
+        return Problem("validation_error", " ".join([*told, *_and_more(senders)]), 403)
     return _all_of({place: _flaws(why, asked.items[place]) for place, why in refusals.items()})
 
 
@@ -163,19 +156,17 @@ def _and_more(items: Mapping[int, Any]) -> list[str]:
 def _problem(why: Exception, item: SubmitRequest | Exception) -> Problem:
     """What an item by itself would be answered."""
     if isinstance(why, UnverifiedSender):
-        return Problem("validation_error", str(why), 403)
+        return unverified(why)
     return invalid(_flaws(why, item))
 
 
-def _flaws(why: Exception, item: SubmitRequest | Exception) -> dict[Any, Any]:
+def _flaws(why: Exception, item: SubmitRequest | Exception) -> Mapping[Any, Any]:
     """Why an item is refused, as a schema would name it."""
     match why:
         case ValidationError():
             return dict(why.messages_dict)
-        case Untimely():
-            return dict(why.flaws)
-        case NoRoute() if isinstance(item, SubmitRequest):
-            return no_route(why, item)
+        case Untimely() | NoRoute() if isinstance(item, SubmitRequest):
+            return flaws_of(why, item)
         case RefusedBefore():
             return {"_schema": [_AGAIN]}
     raise why

@@ -11,6 +11,7 @@ from math import isinf
 from typing import Any, NoReturn
 
 from flask import Request, Response
+from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from postroom.api.problems import Problem, invalid
@@ -28,6 +29,19 @@ def read_object(request: Request) -> dict[str, Any]:
     if flaws:
         raise invalid(flaws)
     return document
+
+
+def read_members(request: Request, schema: Schema) -> dict[str, Any]:
+    """What the schema makes of the JSON object in the request's body.
+
+    Raises `Problem` as `read_object` does, and 422 with everything that is wrong with it.
+    """
+    document = read_object(request)
+    try:
+        members: dict[str, Any] = schema.load(document)
+    except ValidationError as error:
+        raise invalid(error.messages) from None
+    return members
 
 
 def read_array(request: Request) -> tuple[list[Any], Mapping[int, Any]]:

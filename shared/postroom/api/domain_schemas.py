@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import ValidationError, fields, validate
 
 from postroom.account.dns_record import RecordStatus
 from postroom.account.domain import ENFORCED, OPPORTUNISTIC
-from postroom.api.answers import Answer, Listed, moment, one_of, told
+from postroom.api.answers import Answer, Deleted, Listed, moment, one_of, told
 from postroom.api.fields import Flag, Members, Shape, Text
 from postroom.api.pages import Limit, PageSchema
 
@@ -103,19 +103,19 @@ class RotationSchema(Members):
     ed25519 = Flag(metadata=told("Whether there is to be an Ed25519 key; without it: where there is one."))
 
 
-class DnsRecordSchema(Schema):
+class DnsRecordSchema(Answer):
     """A record to publish."""
 
-    record = fields.String(required=True, validate=one_of("DKIM", "SPF", "DMARC"), metadata=told("What it is for."))
-    name = fields.String(required=True, metadata=told("Its name, written out whole.", examples=["send.example.com"]))
-    type = fields.String(required=True, validate=one_of("TXT", "MX"))
-    ttl = fields.String(required=True, validate=one_of("Auto"), metadata=told("Any will do."))
-    status = fields.String(required=True, validate=one_of(*RecordStatus), metadata=told("What the last look showed."))
-    value = fields.String(required=True, metadata=told("What to publish, in the place of what is there."))
-    priority = fields.Integer(metadata=told("The preference of an MX; others have none."))
-    required = fields.Boolean(required=True, metadata=told("Without it no letter is taken."))
-    note = fields.String(required=True, allow_none=True, metadata=told("What is particular about it."))
-    detail = fields.String(required=True, allow_none=True, metadata=told("What the last look found wrong."))
+    record = fields.String(validate=one_of("DKIM", "SPF", "DMARC"), metadata=told("What it is for."))
+    name = fields.String(metadata=told("Its name, written out whole.", examples=["send.example.com"]))
+    type = fields.String(validate=one_of("TXT", "MX"))
+    ttl = fields.String(validate=one_of("Auto"), metadata=told("Any will do."))
+    status = fields.String(validate=one_of(*RecordStatus), metadata=told("What the last look showed."))
+    value = fields.String(metadata=told("What to publish, in the place of what is there."))
+    priority = fields.Integer(metadata=told("The preference of an MX; others have none.", optional=True))
+    required = fields.Boolean(metadata=told("Without it no letter is taken."))
+    note = fields.String(allow_none=True, metadata=told("What is particular about it."))
+    detail = fields.String(allow_none=True, metadata=told("What the last look found wrong."))
 
 
 class DomainCapabilities(Answer):
@@ -167,7 +167,5 @@ class NamedDomain(Answer):
     id = fields.UUID()
 
 
-class DeletedDomain(NamedDomain):
+class DeletedDomain(NamedDomain, Deleted):
     """The domain from which no more letters are taken."""
-
-    deleted = fields.Boolean(metadata=told("True."))

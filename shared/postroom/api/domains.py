@@ -9,11 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from marshmallow import Schema, ValidationError
 
 from postroom.account.dns_record import DnsRecord
 from postroom.account.domain import OPPORTUNISTIC, SendingDomain
-from postroom.api.body import answer, read_object
+from postroom.api.body import answer, read_members
 from postroom.api.domain_schemas import (
     REGIONS,
     CreatedDomain,
@@ -86,7 +85,7 @@ class Domains:
 
     def create(self) -> Response:
         """POST /domains"""
-        asked = _read(_NEW, read_object(request))
+        asked = read_members(request, _NEW)
         try:
             made = self.domains.create(
                 asked["name"],
@@ -116,7 +115,7 @@ class Domains:
 
     def change(self, id_: UUID) -> Response:
         """PATCH /domains/{id}"""
-        asked = _read(_CHANGES, read_object(request))
+        asked = read_members(request, _CHANGES)
         domain = self.domains.register.get(str(id_))
         if "tls" in asked:
             self.domains.change(domain.id, tls=asked["tls"])
@@ -135,7 +134,7 @@ class Domains:
     def rotate(self, id_: UUID) -> Response:
         """POST /domains/{id}/rotate"""
         has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-        asked = _read(_ROTATION, read_object(request)) if has_body else {}
+        asked = read_members(request, _ROTATION) if has_body else {}
         domain = self.domains.rotate(str(id_), ed25519=asked.get("ed25519"))
         return answer({"object": "domain", **self._whole(domain)})
 
@@ -182,14 +181,6 @@ def _record(record: DnsRecord, domain: SendingDomain) -> dict[str, Any]:
 
 def _named(id_: UUID) -> dict[str, Any]:
     return {"object": "domain", "id": str(id_)}
-
-
-def _read(schema: Schema, document: dict[str, Any]) -> dict[str, Any]:
-    try:
-        asked: dict[str, Any] = schema.load(document)
-    except ValidationError as error:
-        raise invalid(error.messages) from None
-    return asked
 
 
 def _answering(view: Callable[..., Response]) -> Callable[..., Response]:

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from postroom.account.key import MOST_NETWORKS, Permission, check_name, check_network
-from postroom.api.answers import Answer, Listed, moment, one_of, told
+from postroom.api.answers import Answer, Deleted, Listed, moment, one_of, told
 from postroom.api.fields import Items, Members, Text, Timestamp, accepted_by
 
 
@@ -78,7 +78,5 @@ class ChangedKey(Answer):
     id = fields.UUID()
 
 
-class RevokedKey(ChangedKey):
+class RevokedKey(ChangedKey, Deleted):
     """The key is revoked. Processes that remember it let it in until POSTROOM_CACHE is over."""
-
-    deleted = fields.Boolean(validate=validate.Equal(True))

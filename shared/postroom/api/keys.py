@@ -13,7 +13,7 @@ from flask import Response, request
 from marshmallow import ValidationError
 
 from postroom.account.key import ApiKey, Permission, network
-from postroom.api.body import answer, read_object
+from postroom.api.body import answer, read_members, read_object
 from postroom.api.key_schemas import ChangedKey, KeyList, KeyNameSchema, KeySchema, MadeKey, RevokedKey
 from postroom.api.operation import Access, Operation
 from postroom.api.pages import PageSchema, as_id, page_of
@@ -97,10 +97,7 @@ class ApiKeys:
 
     def rename(self, id_: UUID) -> Response:
         """PATCH /api-keys/{id}"""
-        try:
-            name = _NEW_NAME.load(read_object(request))["name"]
-        except ValidationError as error:
-            raise invalid(error.messages_dict) from None
+        name = read_members(request, _NEW_NAME)["name"]
         if self.keys.rename(str(id_), name) is None:
             raise not_found("API key with this id")
         return answer({"object": "api_key", "id": str(id_)})

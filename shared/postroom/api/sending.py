@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -63,14 +63,12 @@ class Sending:
         asked = submit_request(email, fingerprint, key)
         try:
             submission = self.accept(asked)
-        except Untimely as error:
-            raise invalid(error.flaws) from None
+        except (Untimely, NoRoute) as error:
+            raise invalid(flaws_of(error, asked)) from None
         except UnverifiedSender as error:
-            raise Problem("validation_error", str(error), 403) from None
-        except NoRoute as error:
-            raise invalid(no_route(error, asked)) from None
+            raise unverified(error) from None
         except IdempotencyConflict as error:
-            raise Problem("invalid_idempotent_request", str(error)) from None
+            raise conflict(error) from None
         return answer({"id": submission.id})
 
 
@@ -102,9 +100,19 @@ def checked(document: Any, now: datetime, *, keyed: bool) -> dict[str, Any]:
     return email | {"untimely": late}
 
 
-def no_route(error: NoRoute, asked: SubmitRequest) -> dict[str, Any]:
-    """The flaw as a schema would name it."""
+def flaws_of(error: Untimely | NoRoute, asked: SubmitRequest) -> Mapping[str, Any]:
+    """Why a letter isn't accepted, as a schema would name it."""
+    if isinstance(error, Untimely):
+        return error.flaws
     return {"delivery": {"route": [str(error)]}} if asked.route else {"to": [str(error)]}
+
+
+def unverified(error: UnverifiedSender) -> Problem:
+    return Problem("validation_error", str(error), 403)
+
+
+def conflict(error: IdempotencyConflict) -> Problem:
+    return Problem("invalid_idempotent_request", str(error))
 
 
 def spelled(document: dict[str, Any], attachments: Sequence[Attachment]) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from postroom.account.suppression import Origin
-from postroom.api.fields import Address, Flag, Items, Members, Text, Value
+from postroom.api.answers import Answer, Deleted, Listed, moment, one_of, told
+from postroom.api.fields import Address, Items, Members, Text, Value
 from postroom.api.pages import PageSchema, as_id
 from postroom.api.problems import MISSING
 
@@ -80,47 +81,42 @@ class ListSchema(PageSchema):
     )
 
 
-class NamedSuppression(Schema):
+class NamedSuppression(Answer):
     """An entry by its name alone."""
 
-    object = Text(required=True, metadata={"description": "`suppression`."})
-    id = Text(required=True, metadata={"description": "The entry's id."})
+    object = fields.String(validate=one_of("suppression"))
+    id = fields.UUID(metadata=told("The entry's id."))
 
 
 class SuppressionSchema(NamedSuppression):
     """An entry of the list."""
 
-    email = Text(required=True, metadata={"description": _EMAIL})
-    origin = Text(required=True, validate=validate.OneOf(list(Origin)), metadata={"description": "What brought it."})
-    source_id = Text(
-        required=True,
+    email = fields.String(metadata=told(_EMAIL))
+    origin = fields.String(validate=one_of(*Origin), metadata=told("What brought it."))
+    source_id = fields.UUID(
         allow_none=True,
-        metadata={"description": "The e-mail that bounced or was complained about, null where it was put by hand."},
+        metadata=told("The e-mail that bounced or was complained about, null where it was put by hand."),
     )
-    created_at = Text(required=True, metadata={"description": "When it was put on the list."})
+    created_at = moment("When it was put on the list.")
 
 
-class SuppressionListSchema(Schema):
+class SuppressionListSchema(Listed):
     """A page of the list, newest first."""
 
-    object = Text(required=True, metadata={"description": "`list`."})
-    has_more = Flag(required=True, metadata={"description": "Whether there is more in this direction."})
-    data = fields.List(fields.Nested(SuppressionSchema), required=True)
+    data = fields.List(fields.Nested(SuppressionSchema))
 
 
-class RemovedSuppression(NamedSuppression):
+class RemovedSuppression(NamedSuppression, Deleted):
     """An entry that is off the list."""
 
-    deleted = Flag(required=True, metadata={"description": "True."})
 
-
-class NamedSuppressions(Schema):
+class NamedSuppressions(Answer):
     """The entries of a batch. An address that was given twice has one, so they don't pair up with what was sent."""
 
-    data = fields.List(fields.Nested(NamedSuppression), required=True)
+    data = fields.List(fields.Nested(NamedSuppression))
 
 
-class RemovedSuppressions(Schema):
+class RemovedSuppressions(Answer):
     """The entries that were taken off the list. What wasn't on it is left out."""
 
-    data = fields.List(fields.Nested(RemovedSuppression), required=True)
+    data = fields.List(fields.Nested(RemovedSuppression))

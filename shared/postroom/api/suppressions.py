@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, request
-from marshmallow import ValidationError
 
 from postroom.account.suppression import Origin, Suppression
-from postroom.api.body import answer, read_object
-from postroom.api.fields import Members
+from postroom.api.body import answer, read_members
 from postroom.api.operation import Access, Operation
 from postroom.api.pages import as_id, page_of
-from postroom.api.problems import invalid, not_found
+from postroom.api.problems import not_found
 from postroom.api.query import read_query
 from postroom.api.representation import moment
 from postroom.api.suppression_schemas import (
@@ -105,7 +103,7 @@ class SuppressionList:
 
     def add(self) -> Response:
         """POST /suppressions"""
-        return answer(_named(self.suppressions.add(_asked(_ADD)["email"])), 201)
+        return answer(_named(self.suppressions.add(read_members(request, _ADD)["email"])), 201)
 
     def list(self) -> Response:
         """GET /suppressions"""
@@ -125,12 +123,12 @@ class SuppressionList:
 
     def add_many(self) -> Response:
         """POST /suppressions/batch/add"""
-        added = self.suppressions.add_many(_asked(_ADD_MANY)["emails"])
+        added = self.suppressions.add_many(read_members(request, _ADD_MANY)["emails"])
         return answer({"data": [_named(each) for each in added]}, 201)
 
     def remove_many(self) -> Response:
         """POST /suppressions/batch/remove"""
-        asked = _asked(_REMOVE_MANY)
+        asked = read_members(request, _REMOVE_MANY)
         if "ids" in asked:
             removed = self.suppressions.remove_by_ids(asked["ids"])
         else:
@@ -146,15 +144,6 @@ class SuppressionList:
         if found is None:
             raise not_found("suppression with this id or e-mail address")
         return found
-
-
-def _asked(schema: Members) -> dict[str, Any]:
-    """The request's body as the schema reads it; raises `Problem` with everything that is wrong with it."""
-    try:
-        asked: dict[str, Any] = schema.load(read_object(request))
-    except ValidationError as error:
-        raise invalid(error.messages_dict) from None
-    return asked
 
 
 def _named(entry: Suppression) -> dict[str, Any]:
