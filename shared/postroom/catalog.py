@@ -25,6 +25,14 @@ def newest_first(at: datetime, randomness: Callable[[int], bytes]) -> str:
     return uuid8((2**48 - 1 - milliseconds).to_bytes(6, "big") + randomness(10))
 
 
+def every(directory: Directory, kind: str) -> Iterator[tuple[str, Document]]:
+    """The documents of a kind with their keys, in the order of these; read as they are asked for."""
+    after = ""
+    while page := directory.list(kind, after):
+        yield from page
+        after = page[-1][0]
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The documents of one kind. Each holds its `id`, which never changes."""
@@ -43,6 +51,18 @@ class Catalog:
     def enter(self, name: str, stored: Document) -> None:
         """Have a document listed that was stored before there was a list."""
         self.directory.put(self.index, stored["id"], {"name": name})
+
+    def list_those_of_old(self, wanted: Callable[[Document], bool] = lambda _: True) -> None:
+        """Enter what was stored before there was an index: once, since what came later is all in it."""
+        if self.directory.get("deployment", self._listed) is None:
+            for name, document in every(self.directory, self.kind):
+                if wanted(document):
+                    self.enter(name, document)
+            self.directory.put("deployment", self._listed, {})
+
+    @property
+    def _listed(self) -> str:
+        return f"{self.kind}s_listed"
 
     def get(self, name: str) -> Document | None:
         return self.directory.get(self.kind, name)

@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from postroom.account.domain import SendingDomain
-from postroom.catalog import Catalog
+from postroom.catalog import Catalog, every
 from postroom.ports import Cursor, Directory, Page
 
 KIND = "domain"
-_LISTED = ("deployment", "domains_listed")
 
 Stored = Mapping[str, Any]
 
@@ -27,7 +26,7 @@ class UnknownDomain(LookupError):
 
 def all_domains(directory: Directory) -> Iterator[SendingDomain]:
     """In the order of their names."""
-    return (SendingDomain.from_record(document) for _, document in _documents(directory) if _lives(document))
+    return (SendingDomain.from_record(document) for _, document in every(directory, KIND) if _lives(document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class DomainRegister:
 
     def page(self, cursor: Cursor) -> Page[SendingDomain]:
         """Newest first. Raises `UnknownCursor`."""
-        self._list_those_of_old()
+        self._catalog.list_those_of_old(_lives)
         page = self._catalog.page(cursor, _lives)
         return Page(tuple(map(SendingDomain.from_record, page.items)), page.has_more)
 
@@ -97,34 +96,19 @@ class DomainRegister:
         return Catalog(self.directory, KIND)
 
     def _found(self, id_: str) -> tuple[Stored, SendingDomain]:
-        self._list_those_of_old()
+        self._catalog.list_those_of_old(_lives)
         found = self._catalog.by_id(id_)
         if found is None or not _lives(found[1]):
             raise UnknownDomain(id_)
         return found[1], SendingDomain.from_record(found[1])
 
-    def _list_those_of_old(self) -> None:
-        """Put domains into the index that were stored before there was one."""
-        if self.directory.get(*_LISTED) is None:
-            for name, document in _documents(self.directory):
-                if _lives(document):
-                    self._catalog.enter(name, document)
-            self.directory.put(*_LISTED, {})
-
     def _forget_old_keys(self) -> None:
         """Of the domains that were deleted so long ago that no letter can need their keys."""
-        for name, document in _documents(self.directory):
+        for name, document in every(self.directory, KIND):
             if not _lives(document) and document["keys"]:
                 after = SendingDomain.from_record(document).without_old_keys(self.clock(), self.kept_for)
                 if not after.keys:
                     self.directory.replace(KIND, name, after.record(), document)
-
-
-def _documents(directory: Directory) -> Iterator[tuple[str, Stored]]:
-    after = ""
-    while page := directory.list(KIND, after):
-        yield from page
-        after = page[-1][0]
 
 
 def _lives(document: Stored) -> bool:

@@ -14,7 +14,6 @@ from postroom.ports import Cursor, Directory, Page, Unavailable
 KIND = "api_key"
 USED_EVERY = timedelta(hours=1)  # how exactly it is known when a key was last used
 
-_AT_A_TIME = 100
 _TRIES = 5  # at a change that others keep getting in the way of
 
 
@@ -33,7 +32,7 @@ class Keys:
 
     def page(self, cursor: Cursor) -> Page[ApiKey]:
         """Newest first, those that have expired too. Raises `UnknownCursor`."""
-        self._list_old_ones()
+        self._catalog.list_those_of_old()
         page = self._catalog.page(cursor)
         return Page(tuple(ApiKey.from_record(each) for each in page.items), page.has_more)
 
@@ -65,19 +64,8 @@ class Keys:
         return Catalog(self.directory, KIND)
 
     def _found(self, id_: str) -> tuple[str, Mapping[str, Any]] | None:
-        self._list_old_ones()
+        self._catalog.list_those_of_old()
         return self._catalog.by_id(id_)
-
-    def _list_old_ones(self) -> None:
-        """Enter keys into the index that were made before there was one: once, since newer ones all are in it."""
-        if self.directory.get("deployment", "api_keys_listed") is not None:
-            return
-        after = ""
-        while page := self.directory.list(KIND, after, _AT_A_TIME):
-            for hashed, document in page:
-                self._catalog.enter(hashed, document)
-            after = page[-1][0]
-        self.directory.put("deployment", "api_keys_listed", {})
 
 
 class Uses:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from postroom.catalog import every
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import EPOCH, SubmissionId
 from postroom.delivery.submission import Submission
@@ -260,13 +261,11 @@ def leave_note(
 
 def due_notes(directory: Directory, now: datetime, kind: str = NOTE) -> Iterator[tuple[str, list[SubmissionId]]]:
     """The notes that are due, the oldest first, with their keys."""
-    due, after = _sortable(now), ""
-    while page := directory.list(kind, after):
-        for key, note in page:
-            if key.partition("/")[0] > due:
-                return
-            yield key, [SubmissionId(each) for each in note["submissions"]]
-        after = page[-1][0]
+    due = _sortable(now)
+    for key, note in every(directory, kind):
+        if key.partition("/")[0] > due:
+            return
+        yield key, [SubmissionId(each) for each in note["submissions"]]
 
 
 def _sortable(at: datetime) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from postroom.cli.flags import Variables
 from postroom.ports import Directory
 from postroom.settings import Settings
@@ -15,12 +13,3 @@ def opened(variables: Variables) -> tuple[Settings, Directory]:
 
     settings = wiring.prepare(Settings.from_environment(variables))
     return settings, wiring.home(settings).directory
-
-
-def documents(variables: Variables, kind: str) -> list[tuple[str, Any]]:
-    """Keys and documents, in the order of the keys."""
-    _, directory = opened(variables)
-    found: list[tuple[str, Any]] = []
-    while page := directory.list(kind, found[-1][0] if found else ""):
-        found += page
-    return found

@@ -29,8 +29,8 @@ def domains() -> None:
 @click.option("--key", "key_file", type=click.Path(exists=True, path_type=Path), help="a private key to sign with, PEM")
 def domains_add(variables: Variables, *, name: str, selector: str, key_file: Path | None) -> None:
     """Let letters come from a domain and sign them. Who runs this vouches for the domain being theirs."""
-    with _kept(variables) as kept:
-        domain = kept.vouch(name, selector, key_file.read_bytes() if key_file else None)
+    with kept(variables) as sending:
+        domain = sending.vouch(name, selector, key_file.read_bytes() if key_file else None)
     click.echo(f"Letters from {domain.name} are taken and signed. Publish this TXT record, or the signature is void")
     click.echo("(a zone file wants it in quoted strings of 255 octets at most; a provider's form takes it whole):\n")
     _show(domain)
@@ -41,8 +41,8 @@ def domains_add(variables: Variables, *, name: str, selector: str, key_file: Pat
 @click.argument("name")
 def domains_show(variables: Variables, *, name: str) -> None:
     """Print the keys to publish for a sending domain."""
-    with _kept(variables) as kept:
-        _show(kept.named(name))
+    with kept(variables) as sending:
+        _show(sending.named(name))
 
 
 @domains.command("verify")
@@ -50,9 +50,9 @@ def domains_show(variables: Variables, *, name: str) -> None:
 @click.argument("name")
 def domains_verify(variables: Variables, *, name: str) -> None:
     """Look at what a sending domain publishes. Its exit status is 1 where no letter is taken from it."""
-    with _kept(variables) as kept:
-        domain = kept.verify(kept.named(name).id)
-        records = kept.records(domain)
+    with kept(variables) as sending:
+        domain = sending.verify(sending.named(name).id)
+        records = sending.records(domain)
     for record in records:
         seen = domain.seen(record)
         click.echo(f"{seen.status:<18} {record.purpose:<5} {record.type:<4} {record.name}{_behind(seen.detail)}")
@@ -71,8 +71,8 @@ def domains_verify(variables: Variables, *, name: str) -> None:
 @click.option("--ed25519/--no-ed25519", default=None, help="whether a second signature is made; else as it is now")
 def domains_rotate(variables: Variables, *, name: str, ed25519: bool | None) -> None:
     """Make new keys for a sending domain. They take the place of the old ones once `verify` has seen them."""
-    with _kept(variables) as kept:
-        domain = kept.rotate(kept.named(name).id, ed25519=ed25519)
+    with kept(variables) as sending:
+        domain = sending.rotate(sending.named(name).id, ed25519=ed25519)
     click.echo(
         f"Publish what is new of this, then run `postroom domains verify {domain.name}`. Until then the old keys"
     )
@@ -85,8 +85,8 @@ def domains_rotate(variables: Variables, *, name: str, ed25519: bool | None) -> 
 @click.argument("name")
 def domains_remove(variables: Variables, *, name: str) -> None:
     """Take no more letters from a domain. Those that were taken go on, signed."""
-    with _kept(variables) as kept:
-        kept.register.remove(kept.named(name).id)
+    with kept(variables) as sending:
+        sending.register.remove(sending.named(name).id)
     click.echo(f"no more letters from {name} are taken")
 
 
@@ -102,7 +102,7 @@ def domains_list(variables: Variables) -> None:
 
 
 @contextmanager
-def _kept(variables: Variables) -> Iterator[SendingDomains]:
+def kept(variables: Variables) -> Iterator[SendingDomains]:
     """What may be done with them, and what it refuses as words for people."""
     from postroom import wiring
     from postroom.domain_register import UnknownDomain

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 
 from postroom.cli.directory import opened
+from postroom.cli.domains import kept
 from postroom.cli.flags import Variables, with_settings
 
 if TYPE_CHECKING:
     from postroom.account.key import ApiKey
     from postroom.keys import Keys
-    from postroom.ports import Directory
 
 
 @click.group()
@@ -61,7 +61,7 @@ def keys_create(
         name,
         Permission(permission or ("sending_access" if domain else "full_access")),
         now(),
-        domain_id=None if domain is None else _id_of(directory, domain),
+        domain_id=None if domain is None else _id_of(variables, domain),
         expires_at=expires_at,
         networks=networks,
     )
@@ -119,18 +119,9 @@ def _every(keys: Keys) -> Iterator[ApiKey]:
         cursor = Cursor(after=page.items[-1].id, limit=100)
 
 
-def _id_of(directory: Directory, domain: str) -> str:
-    from postroom.domain_register import all_domains
-    from postroom.message.address import Mailbox
-
-    try:
-        name = Mailbox.parse(f"postmaster@{domain}").domain
-    except ValueError as error:
-        raise click.ClickException(f"{domain!r} can't be a sending domain: {error}") from error
-    for each in all_domains(directory):
-        if each.name == name:
-            return each.id
-    raise click.ClickException(f"{name} is not a sending domain here; `postroom domains list` names them")
+def _id_of(variables: Variables, domain: str) -> str:
+    with kept(variables) as domains:
+        return domains.named(domain).id
 
 
 def _moment(text: str, now: datetime) -> datetime:
