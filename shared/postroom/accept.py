@@ -27,6 +27,9 @@ from postroom.message.letter import Letter
 from postroom.ports import Directory, Schedule, Submissions, Unavailable
 from postroom.sweep import leave_note
 
+FURTHEST_AHEAD = timedelta(days=30)
+"""How far ahead a letter may be scheduled."""
+
 
 class UnverifiedSender(ValueError):
     """The From domain isn't one of this account's verified domains."""

@@ -15,13 +15,10 @@ from postroom.account.return_path import ReturnPath
 from postroom.account.seal import seal
 from postroom.catalog import newest_first
 from postroom.domain_register import DomainRegister, UnknownDomain
-from postroom.message.address import LONGEST_DOMAIN, Mailbox
+from postroom.message.address import LONGEST_DOMAIN, parse_domain
 from postroom.message.dkim import SigningKey, record
 from postroom.ports import MxFound, NoAnswer, Published
 from postroom.verification import look
-
-FURTHEST_AHEAD = timedelta(days=30)
-"""How far ahead a letter may be scheduled: until then it may need a key for the first time."""
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 Kind = Literal["rsa", "ed25519"]
@@ -161,7 +158,7 @@ class SendingDomains:
 
     def _name(self, name: str) -> str:
         try:
-            domain = Mailbox.parse(f"postmaster@{name}").domain
+            domain = parse_domain(name)
         except ValueError as error:
             raise InvalidDomain(f"{name!r} can't be a sending domain: {error}") from error
         if len(domain) > LONGEST_DOMAIN - len(f"{self._selector()}._domainkey."):
@@ -178,7 +175,7 @@ class SendingDomains:
                 "or leave it out"
             )
         try:
-            name = Mailbox.parse(f"postmaster@{label}.{domain}").domain
+            name = parse_domain(f"{label}.{domain}")
         except ValueError as error:
             raise InvalidReturnPath(f"{label!r} is no label of a domain's name: {error}") from error
         match self.looking().exchangers(common):

@@ -15,7 +15,7 @@ from typing import Any
 from postroom.account.spf.record import mechanisms
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.routing import Routes
-from postroom.message.address import Mailbox
+from postroom.message.address import parse_domain
 from postroom.smtp.spelling import host_name, phases, positive
 from postroom.smtp.timeouts import Timeouts
 
@@ -110,7 +110,7 @@ def host_names(text: str) -> tuple[str, ...]:
 def domain(text: str) -> str:
     """A recipients' domain, as an A-label in lower case."""
     try:
-        return Mailbox.parse(f"postmaster@{text.strip()}").domain
+        return parse_domain(text.strip())
     except ValueError as error:
         raise ValueError(f"{text!r} can't be a domain of recipients: {error}") from error
 

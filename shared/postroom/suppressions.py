@@ -7,12 +7,11 @@ remembered by its moment, so that nothing that was said before puts it back: a t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
 
 from postroom.account.suppression import Origin, Suppression
+from postroom.at_once import at_once
 from postroom.catalog import Catalog, newest_first
 from postroom.message.address import Mailbox
 from postroom.ports import Cursor, Directory, Page
@@ -20,10 +19,6 @@ from postroom.ports import Cursor, Directory, Page
 KIND = "suppression"
 
 _LIFTED = "suppression_lifted"
-_AT_ONCE = 16  # changes of a batch: each is a round trip or two to the home, and many fit into one flush
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +35,7 @@ class Suppressions:
 
     def add_many(self, mailboxes: Iterable[Mailbox]) -> list[Suppression]:
         """`add` for each address, once, in the order in which they are given."""
-        return _at_once(lambda key: self._add(key, Origin.MANUAL, None), dict.fromkeys(each.key for each in mailboxes))
+        return at_once(lambda key: self._add(key, Origin.MANUAL, None), dict.fromkeys(each.key for each in mailboxes))
 
     def add_for(self, mailbox: Mailbox, origin: Origin, source_id: str, said_at: datetime) -> None:
         """Put an address on the list for what was said of it at `said_at`, unless it was taken off since."""
@@ -78,7 +73,7 @@ class Suppressions:
 
     def remove_by_ids(self, ids: Iterable[str]) -> list[Suppression]:
         """Take those off the list that are on it; they are returned."""
-        found = _at_once(self.by_id, dict.fromkeys(ids))
+        found = at_once(self.by_id, dict.fromkeys(ids))
         return self._remove_all(each for each in found if each is not None)
 
     def remove_by_addresses(self, mailboxes: Iterable[Mailbox]) -> list[Suppression]:
@@ -87,7 +82,7 @@ class Suppressions:
 
     def _remove_all(self, found: Iterable[Suppression]) -> list[Suppression]:
         there = list(found)
-        _at_once(self.remove, there)
+        at_once(self.remove, there)
         return there
 
     def _add(self, key: str, origin: Origin, source_id: str | None) -> Suppression:
@@ -105,12 +100,3 @@ class Suppressions:
     def _of(self, origin: Origin) -> Catalog:
         """Those of one origin have an index of their own: a list of the few complaints must not walk all bounces."""
         return replace(self._all, part=str(origin))
-
-
-def _at_once(work: Callable[[A], B], items: Iterable[A]) -> list[B]:
-    """`work` for each, several at a time, in their order. Raises what the first of them raised that failed."""
-    given = list(items)
-    if len(given) <= 1:
-        return [work(each) for each in given]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(given))) as pool:
-        return list(pool.map(work, given))

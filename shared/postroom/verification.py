@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
 
 from postroom.account.dkim_record import compare
 from postroom.account.dmarc import BadPolicy, Dmarc, places
@@ -13,7 +12,7 @@ from postroom.account.spf.evaluation import Result
 from postroom.account.spf.record import BadRecord, holds, parse, record_of
 from postroom.ports import MxFound, NoAnswer, NullMx, Published
 from postroom.preflight.sender import evaluated
-from postroom.preflight.side_by_side import begin
+from postroom.preflight.side_by_side import begin, result
 from postroom.smtp.transcript import escaped
 
 SECONDS = 15.0  # for all of it
@@ -27,12 +26,7 @@ def look(
     """What there is of each record, by its key, within `SECONDS`."""
     until = monotonic() + SECONDS
     underway = {each.key: begin(_found, published, each, egress) for each in records}
-    return {key: _result(work, until - monotonic()) for key, work in underway.items()}
-
-
-def _result(work: Future[Finding], seconds: float) -> Finding:
-    wait([work], max(0.0, seconds))
-    return work.result() if work.done() else LATE
+    return {key: result(work, until - monotonic()) or LATE for key, work in underway.items()}
 
 
 def _found(published: Published, record: DnsRecord, egress: Egress) -> Finding:

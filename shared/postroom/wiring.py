@@ -13,7 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
-from postroom.accept import Accept
+from postroom.accept import FURTHEST_AHEAD, Accept
 from postroom.account.publication import Egress
 from postroom.acting import ActingWire
 from postroom.admission import Admission
@@ -29,7 +29,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Routes
 from postroom.destination import Destinations
 from postroom.domain_register import DomainRegister
-from postroom.domains import FURTHEST_AHEAD, SendingDomains
+from postroom.domains import SendingDomains
 from postroom.enclosures import Enclosures
 from postroom.erasing import Erase
 from postroom.idempotency import deployment_secret

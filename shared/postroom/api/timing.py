@@ -7,11 +7,10 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from postroom.accept import FURTHEST_AHEAD
 from postroom.api.fields import Shape, Text
 from postroom.api.moments import LONGEST, UNREADABLE, read_moment
 from postroom.api.representation import moment
-
-FURTHEST = timedelta(days=30)
 
 JUST_NOW = timedelta(minutes=5)
 """A moment that passed no longer ago counts as now: requests take their time, and clocks differ."""
@@ -45,8 +44,8 @@ def scheduled_for(text: str, now: datetime) -> datetime:
     at = read_moment(text, now)
     if at < now - JUST_NOW:
         raise ValueError(f"{moment(at)} has passed")
-    if at > now + FURTHEST + JUST_NOW:
-        raise ValueError(f"{moment(at)} lies more than {FURTHEST.days} days ahead")
+    if at > now + FURTHEST_AHEAD + JUST_NOW:
+        raise ValueError(f"{moment(at)} lies more than {FURTHEST_AHEAD.days} days ahead")
     return at
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from postroom.message.address import Mailbox
+from postroom.message.address import Mailbox, parse_domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class OnlyTo:
                 if "@" in part:
                     addresses.add(Mailbox.parse(part).key)
                 else:
-                    domains.add(Mailbox.parse(f"postmaster@{part}").domain)
+                    domains.add(parse_domain(part))
             except ValueError as error:
                 raise ValueError(f"{part!r} is neither an address nor a domain: {error}") from error
         if not addresses and not domains:

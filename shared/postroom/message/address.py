@@ -96,6 +96,11 @@ def _display_name(phrase: str) -> str:
     return name
 
 
+def parse_domain(text: str) -> str:
+    """A domain that mailboxes can have, as an A-label in lower case. Raises `InvalidAddress`."""
+    return Mailbox.parse(f"postmaster@{text}").domain
+
+
 def _local_and_domain(path: str) -> tuple[str, str]:
     quoted = QUOTED.match(path)
     if quoted:

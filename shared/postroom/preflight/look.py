@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
 
@@ -13,7 +13,7 @@ from postroom.delivery.sts import Mode, Policy
 from postroom.ports import Published, Visit, Visits
 from postroom.preflight import origin, recipient, sender, ways
 from postroom.preflight.check import Check, warned
-from postroom.preflight.side_by_side import begin
+from postroom.preflight.side_by_side import begin, result
 
 LATE = "no answer in time; look again"
 VISIT = 8.0  # seconds of one visit, so that what follows from it has the rest
@@ -123,8 +123,7 @@ class Look:
 
     def _result(self, work: Future[T]) -> T | None:
         """What came of it, None where the time was over before."""
-        wait([work], max(0.0, self.until - self.monotonic()))
-        return work.result() if work.done() else None
+        return result(work, self.until - self.monotonic())
 
 
 def _route(gate: ways.Gate) -> Route:

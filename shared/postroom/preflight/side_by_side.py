@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from threading import Thread
 from typing import TypeVar, TypeVarTuple
 
@@ -23,3 +23,9 @@ def begin(work: Callable[[*Given], T], *given: *Given) -> Future[T]:
 
     Thread(target=do, name="postroom-preflight", daemon=True).start()
     return done
+
+
+def result(work: Future[T], seconds: float) -> T | None:
+    """What came of it within that time, None where it is still under way."""
+    wait([work], max(0.0, seconds))
+    return work.result() if work.done() else None

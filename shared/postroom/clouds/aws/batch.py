@@ -6,9 +6,9 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from postroom.at_once import at_once
 from postroom.clouds.aws.clients import Clients, reaching
 from postroom.clouds.aws.events import Message
 from postroom.delivery.task import DeliveryTask
@@ -30,8 +30,7 @@ def each(messages: Sequence[Message], work: Callable[[Message], None], failed: C
             return False
         return True
 
-    with ThreadPoolExecutor(len(messages)) as pool:
-        outcomes = list(pool.map(succeeds, messages))
+    outcomes = at_once(succeeds, messages)
     failures = [message["messageId"] for message, succeeded in zip(messages, outcomes, strict=True) if not succeeded]
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failures]}
 

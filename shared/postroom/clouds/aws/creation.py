@@ -8,11 +8,11 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-gsi-
 from __future__ import annotations
 
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from heapq import merge
 from itertools import islice
 
+from postroom.at_once import at_once
 from postroom.clouds.aws.records import Item, sortable
 from postroom.clouds.aws.table import Table
 from postroom.ports import Cursor
@@ -77,9 +77,7 @@ class Creation:
             places = (item["created"]["S"] for item in found)
             return list(islice((each for each in places if each != without), limit))
 
-        with ThreadPoolExecutor(STRIPES) as pool:
-            stripes = list(pool.map(stripe, range(STRIPES)))
-        return list(islice(merge(*stripes, reverse=not forward), limit))
+        return list(islice(merge(*at_once(stripe, range(STRIPES)), reverse=not forward), limit))
 
 
 def _behind(place: str) -> str:

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
+from postroom.at_once import at_once
 from postroom.clouds.aws import letters
 from postroom.clouds.aws.attempts import Attempts
 from postroom.clouds.aws.clients import Clients
@@ -37,8 +37,6 @@ from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
 HEAD = "submission"
 
 COMPLETED, REPLACED = "completed", "replaced"  # that the letter is with all its files, and the one that it was before
-
-_AT_ONCE = 16  # letters of one batch that are being written
 
 NEW = "new"  # the version of a parcel that is still as its head tells it
 
@@ -82,9 +80,7 @@ class DynamoSubmissions:
         first = self.create(*letters[0])
         if not others or not first.is_of_the_request_of(offered):
             return [first]
-        with ThreadPoolExecutor(min(len(others), _AT_ONCE)) as pool:
-            # Taking the results raises the first failure; what has not begun by then is left.
-            return [first, *pool.map(self.create, *zip(*others, strict=True))]
+        return [first, *at_once(lambda each: self.create(*each), others)]
 
     def get(self, submission: SubmissionId) -> Submission | None:
         partition = partition_of(submission)

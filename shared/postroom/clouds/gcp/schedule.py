@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from postroom.at_once import at_once
 from postroom.clouds.clock import now
 from postroom.clouds.gcp.clients import Clients, told_as_unavailable
 from postroom.delivery.task import DeliveryTask
 
 FURTHEST = timedelta(days=29)
 """Cloud Tasks takes a task at most 30 days ahead. A task that comes early puts itself right."""
-
-_AT_ONCE = 16  # calls of one `put_many`
 
 
 class CloudTasksSchedule:
@@ -74,13 +72,7 @@ class CloudTasksSchedule:
                 )
 
     def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
-        if len(tasks) < 2:
-            for task, not_before in tasks:
-                self.put(task, not_before)
-            return
-        with ThreadPoolExecutor(min(len(tasks), _AT_ONCE)) as pool:
-            # Taking the results raises the first failure; what has not begun by then is left.
-            list(pool.map(self.put, *zip(*tasks, strict=True)))
+        at_once(lambda each: self.put(*each), tasks)
 
     def cancel(self, task: DeliveryTask) -> None:
         from google.api_core.exceptions import NotFound

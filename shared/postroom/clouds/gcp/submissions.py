@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from postroom.at_once import at_once
 from postroom.clouds.gcp import attempts, heads, parcels
 from postroom.clouds.gcp.clients import Clients
 from postroom.clouds.gcp.documents import Create, Documents, Path, Put, Refused, Update
@@ -34,8 +34,6 @@ from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.ports import Cursor, Found, Mark, Page, Unavailable
-
-_AT_ONCE = 16  # commits, and objects that are written, of one batch
 
 # Of one commit. Firestore takes 10 MiB (https://cloud.google.com/firestore/quotas), its emulator 4 MiB.
 _MOST_WRITES = 500
@@ -58,11 +56,10 @@ class FirestoreSubmissions:
         """In few commits, of which the first is done before the others begin."""
         if not letters:
             return ()
-        with ThreadPoolExecutor(min(len(letters), _AT_ONCE)) as pool:
-            first, *others = _in_commits(list(pool.map(self._new, *zip(*letters, strict=True))))
-            stored = self._commit(first)
-            if len(stored) == len(first):
-                stored += [each for several in pool.map(self._commit, others) for each in several]
+        first, *others = _in_commits(at_once(lambda each: self._new(*each), letters))
+        stored = self._commit(first)
+        if len(stored) == len(first):
+            stored += [each for several in at_once(self._commit, others) for each in several]
         return stored
 
     def _new(self, submission: Submission, letter: bytes) -> _New:
