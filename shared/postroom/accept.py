@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from postroom.account.domain import SendingDomain
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.record import SubmissionId
-from postroom.delivery.routing import NoRoute, Routes
+from postroom.delivery.routing import NoRoute, Route, Routes
 from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
 from postroom.delivery.together import together
@@ -70,6 +70,23 @@ class SubmitRequest:
     domain_id: str | None = None  # the only domain that the caller may send from
 
 
+class Hop(NamedTuple):
+    """One next hop of a letter, and those whom it is for there, each with its kind: to, cc or bcc."""
+
+    route: Route
+    destination: str
+    recipients: tuple[tuple[Mailbox, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may be accepted, and what it took to find that out."""
+
+    request: SubmitRequest
+    sending: SendingDomain | None  # the From domain, where it is kept
+    hops: tuple[Hop, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
     """Stores letters and puts their tasks."""
@@ -95,49 +112,48 @@ class Accept:
         `UnverifiedSender` (`OtherDomain`), `NoRoute`, `Untimely`, `IdempotencyConflict`, or `Unavailable` with nothing
         promised.
         """
-        self._check_sender(request.letter.sender.domain, request.domain_id)
-        now = self.clock()
+        sending, now = self._sender(request), self.clock()
         if request.idempotency_key is None:
             if request.untimely is not None:
                 raise request.untimely
-            stored = self.submissions.create(*self.draft(self.new_id(), request, now))
+            admitted = Admitted(request, sending, self._hops(request))
+            stored = self.submissions.create(*self.draft(self.new_id(), admitted, now))
         else:
-            stored = self.create_once(request, Keyed(request.idempotency_key, self.secret()), now)
+            keyed = Keyed(request.idempotency_key, self.secret())
+            stored = self.create_once(Admitted(request, sending, self._hops(request)), keyed, now)
         self.put([stored])
         return stored
 
     # What a letter of a batch needs as well as one by itself.
 
-    def refusal(self, request: SubmitRequest) -> Untimely | UnverifiedSender | NoRoute | None:
-        """Why the request can't be accepted, if it wasn't before."""
+    def admission(self, request: SubmitRequest) -> Admitted | Untimely | UnverifiedSender | NoRoute:
+        """The request with what accepting it takes, or why it can't be accepted, if it wasn't before."""
         if request.untimely is not None:
             return request.untimely
         try:
-            self._check_sender(request.letter.sender.domain, request.domain_id)
-            everyone = (*request.letter.to, *request.letter.cc, *request.bcc)
-            self.routes.group((mailbox.domain for mailbox in everyone), request.route)
+            return Admitted(request, self._sender(request), self._hops(request))
         except (UnverifiedSender, NoRoute) as error:
             return error
-        return None
 
     def new_id(self) -> SubmissionId:
         return SubmissionId(str(UUID(bytes=self.randomness(16), version=4)))
 
-    def draft(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> tuple[Submission, bytes]:
-        """What is to be stored under the id, the letter packed. Raises `NoRoute`."""
-        return self._submission(id_, request, now), request.letter.pack()
+    def draft(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> tuple[Submission, bytes]:
+        """What is to be stored under the id, the letter packed."""
+        return self._submission(id_, admitted, now), admitted.request.letter.pack()
 
-    def create_once(self, request: SubmitRequest, keyed: Keyed, now: datetime, number: int = 0) -> Submission:
+    def create_once(self, admitted: Admitted, keyed: Keyed, now: datetime, number: int = 0) -> Submission:
         """What is stored under the key for the letter of that number in its batch.
 
         Raises `Untimely` or `IdempotencyConflict`.
         """
+        request = admitted.request
         packed = request.letter.pack()
         for generation in count():
             id_ = keyed.id(generation, number)
             if request.untimely is not None and self.submissions.get(id_) is None:
                 raise request.untimely
-            stored = self.submissions.create(self._submission(id_, request, now), packed)
+            stored = self.submissions.create(self._submission(id_, admitted, now), packed)
             if is_old(stored, now):
                 self.supersede(stored.id, now)
                 continue
@@ -176,31 +192,39 @@ class Accept:
             # since nobody could be sure that it isn't sent.
             self.troubled(error)
 
-    def _check_sender(self, domain: str, only: str | None) -> None:
-        """Raises `OtherDomain` or `UnverifiedSender`."""
-        if self.any_sender and only is None:
-            return
-        sending = self._sending(domain)
+    def _sender(self, request: SubmitRequest) -> SendingDomain | None:
+        """The From domain, where it is kept. Raises `OtherDomain` or `UnverifiedSender`."""
+        domain, only = request.letter.sender.domain, request.domain_id
+        document = self.directory.get("domain", domain)
+        sending = None if document is None else SendingDomain.from_record(document)
         if only is not None and (sending is None or sending.id != only):
             raise OtherDomain(f"This API key sends from one domain only, and {domain} isn't that one.")
-        if self.any_sender:
-            return
-        if sending is None or not sending.verified:
+        if not self.any_sender and (sending is None or not sending.verified):
             raise UnverifiedSender(f"The {domain} domain is not verified. Add and verify it before you send from it.")
+        return sending
+
+    def _hops(self, request: SubmitRequest) -> tuple[Hop, ...]:
+        """Where the letter goes, an address that is named twice once. Raises `NoRoute`."""
+        addressed: dict[str, tuple[Mailbox, str]] = {}
+        kinds = (("to", request.letter.to), ("cc", request.letter.cc), ("bcc", request.bcc))
+        for kind, mailboxes in kinds:
+            for mailbox in mailboxes:
+                addressed.setdefault(mailbox.key, (mailbox, kind))
+        everyone = list(addressed.values())
+        groups = self.routes.group((mailbox.domain for mailbox, _ in everyone), request.route)
+        return tuple(
+            Hop(route, destination, tuple(everyone[position] for position in positions))
+            for (_, destination), (route, positions) in groups.items()
+        )
 
     def under_key(self, key: str) -> Iterator[Submission]:
         """What was accepted under the idempotency key, the newest first, a batch in its order; erased ones as well."""
         return Keyed(key, self.secret()).letters(self.submissions)
 
-    def _sending(self, domain: str) -> SendingDomain | None:
-        """The sending domain, where it is kept."""
-        document = self.directory.get("domain", domain)
-        return None if document is None else SendingDomain.from_record(document)
-
-    def _submission(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> Submission:
+    def _submission(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> Submission:
+        request, sending = admitted.request, admitted.sending
         letter = request.letter
         sender = letter.sender
-        sending = self._sending(sender.domain)
         returns_to = self.return_path_domain if sending is None else sending.returns_to(self.return_path_domain)
         return_path = sender.address if returns_to is None else f"{id_}@{returns_to}"
         return Submission(
@@ -221,38 +245,30 @@ class Accept:
             tls=request.tls if sending is None else sending.least_security(request.tls),
             requiretls=request.requiretls,
             return_path=return_path,
-            parcels=tuple(self.spared(parcel, now) for parcel in self._parcels(id_, request, now)),
+            parcels=tuple(self.spared(parcel, now) for parcel in self._parcels(id_, admitted, now)),
         )
 
-    def _parcels(self, id_: SubmissionId, request: SubmitRequest, now: datetime) -> tuple[Parcel, ...]:
+    def _parcels(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> Iterator[Parcel]:
+        request = admitted.request
         due = max(now, request.scheduled_at or now)
-        addressed: dict[str, tuple[Mailbox, str]] = {}  # an address named twice gets one letter
-        kinds = (("to", request.letter.to), ("cc", request.letter.cc), ("bcc", request.bcc))
-        for kind, mailboxes in kinds:
-            for mailbox in mailboxes:
-                addressed.setdefault(mailbox.key, (mailbox, kind))
-        everyone = list(addressed.values())
-        groups = self.routes.group((mailbox.domain for mailbox, _ in everyone), request.route)
-        return tuple(
-            Parcel(
+        for number, hop in enumerate(admitted.hops):
+            yield Parcel(
                 submission=id_,
                 number=number,
-                route=route.name,
-                destination=destination,
-                queue=route.queue,
+                route=hop.route.name,
+                destination=hop.destination,
+                queue=hop.route.queue,
                 hold=(request.on_unknown or self.on_unknown) == "hold",
                 scheduled_at=request.scheduled_at,
                 next_attempt_at=due,
                 recipients=tuple(
                     Recipient(
-                        address=everyone[position][0].address,
-                        kind=everyone[position][1],
+                        address=mailbox.address,
+                        kind=kind,
                         status=Status.QUEUED if due == now else Status.SCHEDULED,
                         updated_at=now,
                         next_attempt_at=due,
                     )
-                    for position in positions
+                    for mailbox, kind in hop.recipients
                 ),
             )
-            for number, ((_, destination), (route, positions)) in enumerate(groups.items())
-        )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from postroom.accept import Accept, SubmitRequest
+from postroom.accept import Accept, Admitted, SubmitRequest
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.idempotency import IdempotencyConflict, Keyed, is_old
@@ -78,6 +78,7 @@ class _Batch:
             raise IdempotencyConflict
         # The places of items that the batch goes without. Whoever comes first under a key settles that for good.
         self.without = frozenset(() if self.told is None else self.told.refused)
+        self.admitted: dict[int, Admitted] = {}
         self.stored: dict[int, Submission] = {}
 
     def outcomes(self) -> Sequence[Outcome] | None:
@@ -92,9 +93,11 @@ class _Batch:
     def _refusals(self) -> dict[int, Exception]:
         refused: dict[int, Exception] = {}
         for place, item in enumerate(self.asked.items):
-            why = item if isinstance(item, Exception) else self.accept.refusal(item)
-            if why is not None:
-                refused[place] = why
+            found = item if isinstance(item, Exception) else self.accept.admission(item)
+            if isinstance(found, Admitted):
+                self.admitted[place] = found
+            else:
+                refused[place] = found
         if self.told is None:
             self.without = frozenset(refused)
             return refused
@@ -110,11 +113,7 @@ class _Batch:
 
     def _store(self, refused: Mapping[int, Exception]) -> bool:
         """False where somebody else was faster with the same, and judged otherwise."""
-        items = [
-            (place, item)
-            for place, item in enumerate(self.asked.items)
-            if isinstance(item, SubmitRequest) and place not in refused and place not in self.stored
-        ]
+        items = [(place, item) for place, item in self.admitted.items() if place not in refused]
         if not items:
             return True
         offered = [self.accept.draft(self._id(place), item, self.now) for place, item in items]
@@ -128,7 +127,7 @@ class _Batch:
             return False
         for (place, item), each in zip(items, stored, strict=True):
             self.stored[place] = each
-            if self.keyed is not None and (each.fingerprint != item.fingerprint or is_old(each, self.now)):
+            if self.keyed is not None and (each.fingerprint != item.request.fingerprint or is_old(each, self.now)):
                 # A letter that outlived the others of a batch from long ago: this one is of another generation.
                 self.stored[place] = self.accept.create_once(item, self.keyed, self.now, place)
         return True
