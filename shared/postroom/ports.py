@@ -17,7 +17,6 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Exchanger, Target
 from postroom.delivery.sts import Policy
 from postroom.delivery.submission import Submission
-from postroom.delivery.task import DeliveryTask
 from postroom.smtp.envelope import Mail
 from postroom.smtp.transcript import Line
 from postroom.smtp.verdict import Verdict
@@ -210,19 +209,37 @@ class Counters(Protocol):
 # Schedule
 
 
+class Task(Protocol):
+    """What a queue carries: ids, never contents."""
+
+    @property
+    def queue(self) -> str:
+        """The traffic class: which queue, and so which function, it is for."""
+
+    @property
+    def destination(self) -> str:
+        """Whom it may keep waiting."""
+
+    @property
+    def name(self) -> str:
+        """At most 64 characters of [0-9a-f]: a hint by which a home may collapse copies, never a guarantee."""
+
+    def body(self) -> bytes: ...
+
+
 class Schedule(Protocol):
     """Brings a task back later."""
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
         """Run `task` at or after then, at least once. Copies may come; the claim sorts them out.
 
         A task of the same name that is waiting, running or was run within the hour may swallow this one.
         """
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         """`put` for each, in fewer calls where the home has a way. Where it raises, some may have been put."""
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         """Take the task out of the queue, where that can be done: it may run all the same."""
 
 
@@ -326,6 +343,29 @@ class Fetch(Protocol):
 
     def __call__(self, url: str, most: int, seconds: float) -> Fetched | NotFetched:
         """A file of at most so many octets, within `seconds`; DNS keeps its own time besides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """An endpoint's answer."""
+
+    status: int
+    body: bytes  # the beginning of it
+    retry_after: float | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """Why there is no answer. What was posted may have come through."""
+
+    why: str
+
+
+class Posts(Protocol):
+    """Posts to applications' endpoints over HTTPS, to public addresses alone, following no redirect."""
+
+    def __call__(self, url: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Posted | NotPosted:
+        """Within `seconds`; DNS keeps its own time besides."""
 
 
 # Looking, without a letter

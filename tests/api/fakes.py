@@ -9,11 +9,12 @@ from itertools import count
 from typing import Any, TypeVar
 
 from postroom.delivery.attempt import Attempt
+from postroom.delivery.notice import Notice
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.delivery.task import DeliveryTask
-from postroom.ports import Cursor, Found, Mark, Page, Unavailable, UnknownCursor
+from postroom.ports import Cursor, Found, Mark, Page, Task, Unavailable, UnknownCursor
 
 Item = TypeVar("Item", Submission, Attempt)
 
@@ -103,18 +104,20 @@ class Tasks:
     """A schedule that only keeps what was put."""
 
     put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
-    canceled: list[DeliveryTask] = field(default_factory=list)
+    notices: list[tuple[Notice, datetime]] = field(default_factory=list)
+    canceled: list[Task] = field(default_factory=list)
     down: Unavailable | None = None
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
         self.put_many([(task, not_before)])
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         if self.down:
             raise self.down
-        self.put_ += tasks
+        self.put_ += ((task, at) for task, at in tasks if isinstance(task, DeliveryTask))
+        self.notices += ((task, at) for task, at in tasks if isinstance(task, Notice))
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         if self.down:
             raise self.down
         self.canceled.append(task)

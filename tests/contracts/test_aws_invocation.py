@@ -17,7 +17,7 @@ from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.events import ForeignEvent
 from postroom.clouds.aws.invocation import AFTER_DEATH, http_handler, sweep_handler, task_handler
 from postroom.delivery.task import DeliveryTask
-from postroom.ports import Unavailable
+from postroom.ports import Task, Unavailable
 from postroom.sweep import Swept
 from tests.contracts.samples import NOON, task
 from tests.homes.gateway import body_of, event
@@ -231,15 +231,16 @@ class Kept:
         self.put_at: list[tuple[DeliveryTask, datetime]] = []
         self._refused = refused
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
+        assert isinstance(task, DeliveryTask)
         if self._refused is not None and task.parcels[0].submission == self._refused.parcels[0].submission:
             raise Unavailable("the queue is away")
         self.put_at.append((task, not_before))
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         raise AssertionError(f"dead letters are put one by one: {tasks}")
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         raise AssertionError(f"nobody takes a dead letter back: {task}")
 
 

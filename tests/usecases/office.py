@@ -21,6 +21,7 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.consequences import Consequences
 from postroom.deliver import Deliver
 from postroom.delivery.health import Pace
+from postroom.delivery.notice import Notice
 from postroom.delivery.only_to import OnlyTo
 from postroom.delivery.retry import RetryPolicy
 from postroom.delivery.routing import MX_FOR_EVERYTHING, Exchanger, Routes, Target
@@ -31,7 +32,19 @@ from postroom.destination import Destinations
 from postroom.enclosures import Enclosures
 from postroom.message.address import Mailbox
 from postroom.message.letter import Attachment, Letter
-from postroom.ports import Carried, Cursor, Fetched, MxFound, NoAnswer, NoDomain, NotFetched, NullMx, Unavailable, Wire
+from postroom.ports import (
+    Carried,
+    Cursor,
+    Fetched,
+    MxFound,
+    NoAnswer,
+    NoDomain,
+    NotFetched,
+    NullMx,
+    Task,
+    Unavailable,
+    Wire,
+)
 from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
@@ -105,17 +118,19 @@ class FakeSchedule:
     """Keeps what was put; a test runs it."""
 
     put_: list[tuple[DeliveryTask, datetime]] = field(default_factory=list)
+    notices: list[tuple[Notice, datetime]] = field(default_factory=list)
     down: Unavailable | None = None
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
         self.put_many([(task, not_before)])
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         if self.down is not None:
             raise self.down
-        self.put_ += tasks
+        self.put_ += ((task, at) for task, at in tasks if isinstance(task, DeliveryTask))
+        self.notices += ((task, at) for task, at in tasks if isinstance(task, Notice))
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         self.put_ = [each for each in self.put_ if each[0].name != task.name]
 
     def take(self) -> tuple[DeliveryTask, datetime]:

@@ -12,8 +12,7 @@ import pytest
 from postroom.delivery.routes_file import parse_routes
 from postroom.delivery.status import Status
 from postroom.delivery.submission import Submission
-from postroom.delivery.task import DeliveryTask
-from postroom.ports import Unavailable
+from postroom.ports import Task, Unavailable
 from postroom.sweep import PROBES, Sweep, Swept
 from tests.usecases.office import FakeSchedule, UseCases, deferred
 
@@ -200,7 +199,7 @@ def test_one_queue_that_is_away_keeps_nobody_from_the_others(tmp_path: Path) -> 
     asked = []
 
     class OneAway(FakeSchedule):
-        def put(self, task: DeliveryTask, not_before: datetime) -> None:
+        def put(self, task: Task, not_before: datetime) -> None:
             if task.queue == "away":
                 asked.append(task)
                 raise Unavailable("there is no such queue")

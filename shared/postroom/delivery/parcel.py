@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from postroom.delivery.attempt import Attempt
+from postroom.delivery.news import News
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.record import Record, SubmissionId, plain, times
 from postroom.delivery.status import OPEN, Outcome, Status
@@ -61,6 +62,7 @@ class Parcel:
     first_attempt_at: datetime | None = None
     next_attempt_at: datetime | None = None
     franking: Franking | None = None
+    news: tuple[News, ...] = ()  # what webhooks are told of it, the oldest first
     version: str = field(default="", compare=False, repr=False)  # what a home knows the stored record by
 
     @property
@@ -165,6 +167,7 @@ class Parcel:
             "lease": lease and {"holder": lease.holder, "since": plain(lease.since), "until": plain(lease.until)},
             "franking": franking and {"domain": franking.domain, "selectors": list(franking.selectors)},
             "recipients": [recipient.record() for recipient in self.recipients],
+            **({"news": [each.record() for each in self.news]} if self.news else {}),
         }
 
     def ref(self, generation: int | None = None) -> ParcelRef:
@@ -181,6 +184,7 @@ class Parcel:
     def from_record(cls, record: Mapping[str, Any], version: str = "") -> Parcel:
         fields = times(dict(record), "scheduled_at", "retried_at", "first_attempt_at", "next_attempt_at")
         fields["recipients"] = tuple(map(Recipient.from_record, fields["recipients"]))
+        fields["news"] = tuple(map(News.from_record, fields.get("news", ())))
         if fields["lease"]:
             fields["lease"] = Lease(**times(dict(fields["lease"]), "since", "until"))
         if fields["franking"]:

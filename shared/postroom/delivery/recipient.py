@@ -29,6 +29,7 @@ class Recipient:
     suppress: bool = False  # it bounced in a way that leaves no doubt: there is no such address
     remote_id: str | None = None  # the name the destination gave the letter in its 2xx, where it did
     next_attempt_at: datetime | None = None
+    told: str | None = None  # the word that webhooks were told last
 
     def moved(self, to: Status, at: datetime, **changes: Any) -> Recipient:
         """This recipient in state `to`; raises `UnlawfulMove`."""

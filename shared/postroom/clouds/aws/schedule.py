@@ -13,8 +13,7 @@ from typing import Any
 
 from postroom.clouds.aws.clients import Clients, code_of, reaching
 from postroom.clouds.clock import now
-from postroom.delivery.task import DeliveryTask
-from postroom.ports import Unavailable
+from postroom.ports import Task, Unavailable
 
 LONGEST_DELAY = 900  # seconds that SQS holds a message back
 BATCH = 10  # messages in one call
@@ -42,7 +41,7 @@ class SqsSchedule:
         self._group = scheduler_group
         self._clock = clock
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
         delay = self._delay(not_before)
         if delay > LONGEST_DELAY:
             self._put_later(task, not_before)
@@ -51,7 +50,7 @@ class SqsSchedule:
         with reaching(f"the queue {queue}"):
             self._clients.sqs().send_message(QueueUrl=queue, MessageBody=task.body().decode(), DelaySeconds=delay)
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         soon: dict[str, list[dict[str, Any]]] = {}
         for task, not_before in tasks:
             delay = self._delay(not_before)
@@ -64,7 +63,7 @@ class SqsSchedule:
             for start in range(0, len(entries), BATCH):
                 self._send(queue, entries[start : start + BATCH])
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         """Best effort: what SQS holds already can't be taken back."""
         from botocore.exceptions import ClientError
 
@@ -91,7 +90,7 @@ class SqsSchedule:
                 return
         raise Unavailable(f"the queue {queue} didn't take {len(left)} of {len(entries)} tasks: {failed}")
 
-    def _put_later(self, task: DeliveryTask, not_before: datetime) -> None:
+    def _put_later(self, task: Task, not_before: datetime) -> None:
         from botocore.exceptions import ClientError
 
         # `at` takes whole seconds, and a time that is rounded down would come early.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from postroom.at_once import at_once
 from postroom.clouds.clock import now
 from postroom.clouds.gcp.clients import Clients, told_as_unavailable
-from postroom.delivery.task import DeliveryTask
+from postroom.ports import Task
 
 FURTHEST = timedelta(days=29)
 """Cloud Tasks takes a task at most 30 days ahead. A task that comes early puts itself right."""
@@ -45,7 +45,7 @@ class CloudTasksSchedule:
         self._deadline = dispatch_deadline
         self._clock = clock
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
         from google.api_core.exceptions import Conflict
         from google.cloud import tasks_v2
 
@@ -71,10 +71,10 @@ class CloudTasksSchedule:
                     parent=queue, task=wanted, retry=self._clients.again(), timeout=self._clients.patience
                 )
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         at_once(lambda each: self.put(*each), tasks)
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         from google.api_core.exceptions import NotFound
 
         queue = self._queues(task.queue)
@@ -84,5 +84,5 @@ class CloudTasksSchedule:
                 client.delete_task(name=_name(queue, task), retry=self._clients.again(), timeout=self._clients.patience)
 
 
-def _name(queue: str, task: DeliveryTask) -> str:
+def _name(queue: str, task: Task) -> str:
     return f"{queue}/tasks/{task.name}"

@@ -11,6 +11,7 @@ from postroom.clouds.local.bell import Bell
 from postroom.clouds.local.database import Database
 from postroom.clouds.local.queue import Queue
 from postroom.delivery.task import DeliveryTask, ParcelRef
+from postroom.ports import Task
 
 MOST_PUT_ALONG = 1000  # parcels remembered, of letters whose tasks nobody has asked to put yet
 
@@ -24,14 +25,15 @@ class LocalSchedule:
         self._clock = clock
         self._put_along: set[ParcelRef] = set()
 
-    def put(self, task: DeliveryTask, not_before: datetime) -> None:
+    def put(self, task: Task, not_before: datetime) -> None:
         self.put_many([(task, not_before)])
 
-    def put_many(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> None:
+    def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         if not tasks:
             return
-        parcels = {parcel for task, _ in tasks for parcel in task.parcels}
-        if parcels <= self._put_along:
+        deliveries = [task for task, _ in tasks if isinstance(task, DeliveryTask)]
+        parcels = {parcel for task in deliveries for parcel in task.parcels}
+        if len(deliveries) == len(tasks) and parcels <= self._put_along:
             self._put_along -= parcels
         elif not self._queue.put(_rows(tasks), self._clock()):
             return
@@ -47,10 +49,10 @@ class LocalSchedule:
             self._put_along.clear()
         self._put_along.update(parcel for task, _ in tasks for parcel in task.parcels)
 
-    def cancel(self, task: DeliveryTask) -> None:
+    def cancel(self, task: Task) -> None:
         """Best effort: the task may run all the same."""
         self._queue.cancel(task.name, self._clock())
 
 
-def _rows(tasks: Sequence[tuple[DeliveryTask, datetime]]) -> list[tuple[str, str, bytes, datetime, str | None]]:
+def _rows(tasks: Sequence[tuple[Task, datetime]]) -> list[tuple[str, str, bytes, datetime, str | None]]:
     return [(task.queue, task.name, task.body(), not_before, task.destination) for task, not_before in tasks]

@@ -1,0 +1,93 @@
+"""An event for one webhook, and every attempt to tell it.
+
+What it says of a letter is not in it: that stays with the letter, in the parcel's news, and is erased with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Told(StrEnum):
+    """How far an event has come."""
+
+    PENDING = "pending"  # `next_attempt_at` is set
+    DELIVERED = "delivered"  # the endpoint answered 2xx
+    FAILED = "failed"  # given up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """One attempt."""
+
+    sent_at: datetime
+    milliseconds: int
+    status: int | None = None  # of HTTP, where there was an answer
+    response: str | None = None  # the beginning of the answer's body, escaped
+    why: str | None = None  # there was no answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    id: str
+    type: str
+    created_at: datetime
+    parcel: tuple[str, int, int] | None = None  # submission, number, place in its news; None for what is no letter's
+    data: Mapping[str, Any] | None = None  # what it says, where it is no letter's
+    status: Told = Told.PENDING
+    posts: tuple[Post, ...] = ()  # the oldest first
+    tries: int = 0  # of the retry schedule, which begins anew with a replay
+    next_attempt_at: datetime | None = None
+
+    def after(self, post: Post, status: Told, next_attempt_at: datetime | None = None) -> Event:
+        """This event once the attempt was made."""
+        return replace(
+            self,
+            posts=(*self.posts, post),
+            tries=self.tries + 1,
+            status=status,
+            next_attempt_at=next_attempt_at,
+        )
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "type": self.type,
+            "created_at": self.created_at.isoformat(),
+            "parcel": self.parcel and list(self.parcel),
+            "data": self.data,
+            "status": str(self.status),
+            "tries": self.tries,
+            "next_attempt_at": self.next_attempt_at and self.next_attempt_at.isoformat(),
+            "posts": [
+                {
+                    "sent_at": each.sent_at.isoformat(),
+                    "milliseconds": each.milliseconds,
+                    "status": each.status,
+                    "response": each.response,
+                    "why": each.why,
+                }
+                for each in self.posts
+            ],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Event:
+        next_at, parcel = record["next_attempt_at"], record["parcel"]
+        return cls(
+            id=record["id"],
+            type=record["type"],
+            created_at=datetime.fromisoformat(record["created_at"]),
+            parcel=None if parcel is None else (parcel[0], parcel[1], parcel[2]),
+            data=record["data"],
+            status=Told(record["status"]),
+            tries=record["tries"],
+            next_attempt_at=None if next_at is None else datetime.fromisoformat(next_at),
+            posts=tuple(
+                Post(**{**each, "sent_at": datetime.fromisoformat(each["sent_at"])}) for each in record["posts"]
+            ),
+        )

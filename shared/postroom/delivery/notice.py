@@ -1,0 +1,53 @@
+"""What the queue carries for webhooks: whom to tell, and of what; never the contents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from postroom.delivery.record import SubmissionId, write_json
+
+QUEUE = "notify"
+"""The traffic class of all webhooks; no route's may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A webhook is to be told the news of parcels, or of events that are no letter's, which lie in its log.
+
+    One without parcels and events tells nothing. `turn` makes the names of copies differ that must not be collapsed.
+    """
+
+    webhook: str
+    parcels: tuple[tuple[SubmissionId, int], ...] = ()
+    events: tuple[str, ...] = ()
+    turn: int = 0
+
+    @property
+    def queue(self) -> str:
+        return QUEUE
+
+    @property
+    def destination(self) -> str:
+        """Whom it may keep waiting: the others have their turn between."""
+        return f"webhook {self.webhook}"
+
+    @property
+    def name(self) -> str:
+        """At most 64 characters of [0-9a-f]; a hint by which a home may collapse copies, never a guarantee."""
+        return hashlib.sha256(self.body()).hexdigest()
+
+    def body(self) -> bytes:
+        notice = {"webhook": self.webhook, "parcels": self.parcels, "events": self.events, "turn": self.turn}
+        return write_json(notice).encode()
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Notice:
+        """The inverse of `body`; raises ValueError naming what is wrong with it."""
+        try:
+            notice = json.loads(body)
+            parcels = tuple((SubmissionId(str(submission)), int(number)) for submission, number in notice["parcels"])
+            return cls(str(notice["webhook"]), parcels, tuple(map(str, notice["events"])), int(notice["turn"]))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"this is not a notice for a webhook: {error!r}") from error
