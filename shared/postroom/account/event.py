@@ -11,6 +11,19 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+MOST_POSTS = 50
+"""Attempts that are remembered of an event, however often it is replayed."""
+
+LONGEST_RESPONSE = 500
+"""Characters that are shown of an answer."""
+
+
+def shown(body: bytes) -> str:
+    """The beginning of an answer as one line of printable characters, the others escaped."""
+    text = body[: 4 * LONGEST_RESPONSE].decode("utf-8", "backslashreplace")
+    escaped = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return escaped if len(escaped) <= LONGEST_RESPONSE else escaped[: LONGEST_RESPONSE - 1] + "…"
+
 
 class Told(StrEnum):
     """How far an event has come."""
@@ -43,11 +56,15 @@ class Event:
     tries: int = 0  # of the retry schedule, which begins anew with a replay
     next_attempt_at: datetime | None = None
 
+    def again(self, now: datetime) -> Event:
+        """This event, to be told once more."""
+        return replace(self, status=Told.PENDING, tries=0, next_attempt_at=now)
+
     def after(self, post: Post, status: Told, next_attempt_at: datetime | None = None) -> Event:
         """This event once the attempt was made."""
         return replace(
             self,
-            posts=(*self.posts, post),
+            posts=(*self.posts, post)[-MOST_POSTS:],
             tries=self.tries + 1,
             status=status,
             next_attempt_at=next_attempt_at,

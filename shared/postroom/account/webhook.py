@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +26,44 @@ OURS = (
 )
 """Types of events that happen here. All but the last are Resend's words, and nobody gets that who hasn't asked."""
 
+NEVER = (
+    "email.opened",
+    "email.clicked",
+    "email.received",
+    "contact.created",
+    "contact.updated",
+    "contact.deleted",
+    "contact.topics.updated",
+    "topic.created",
+    "topic.updated",
+    "topic.deleted",
+    "inbox.created",
+    "inbox.updated",
+    "inbox.deleted",
+    "inbox.thread.created",
+    "inbox.email.received",
+    "inbox.email.sent",
+    "inbox.thread.folder.updated",
+    "inbox.thread.assigned",
+    "inbox.thread.unassigned",
+    "inbox.thread.labels.updated",
+    "inbox.draft.created",
+    "inbox.draft.updated",
+    "inbox.draft.sent",
+    "inbox.draft.deleted",
+)
+"""Resend's other types: its clients may ask for them, and they never happen here."""
+
+TYPES = OURS + NEVER
+
+MOST = 50
+"""Webhooks of a deployment: they lie in one document, which every home must have room for."""
+
+OVERLAP = timedelta(hours=24)
+"""How long a secret signs along after it was rotated out."""
+
+_MOST_SECRETS = 3  # that sign at a time, however often they are rotated
+
 
 class State(StrEnum):
     ENABLED = "enabled"
@@ -42,6 +80,21 @@ class Webhook:
     status: State = State.ENABLED
     why: str | None = None  # it was disabled
     secret_ends_at: datetime | None = None  # when all secrets but the newest cease to sign
+
+    def signers(self, now: datetime) -> tuple[str, ...]:
+        """The closed secrets that sign now."""
+        return self.secrets[:1] if self.secret_ends_at is None or self.secret_ends_at <= now else self.secrets
+
+    def rotated(self, secret: str, now: datetime) -> Webhook:
+        """With a new secret, closed; what has signed up to now signs along for a while."""
+        secrets = (secret, *self.signers(now))[:_MOST_SECRETS]
+        return replace(self, secrets=secrets, secret_ends_at=now + OVERLAP)
+
+    def disabled(self, why: str | None) -> Webhook:
+        return replace(self, status=State.DISABLED, why=why)
+
+    def enabled(self) -> Webhook:
+        return replace(self, status=State.ENABLED, why=None)
 
     def record(self) -> dict[str, Any]:
         return {
