@@ -146,15 +146,10 @@ class Webhooks:
         self._change(lambda webhooks: [each for each in webhooks if each.id != id_])
         return True
 
-    def failing(self, id_: str, at: datetime) -> None:
-        """Note that a post at `at` was in vain. It is written when that begins, and no more."""
-        if self.memory.get(FAILING, id_) is None:
-            self.memory.create(FAILING, id_, {"since": at.isoformat()})
-
-    def failing_since(self, id_: str) -> datetime | None:
-        """Since when all posts have been in vain, as it is now; None where the last one wasn't."""
-        noted = self.directory.get(FAILING, id_)
-        return None if noted is None else datetime.fromisoformat(noted["since"])
+    def failing(self, id_: str, at: datetime) -> datetime:
+        """Note that a post at `at` was in vain; since when all have been. It is written when that begins, and no more."""
+        noted = self.directory.get(FAILING, id_) or self.directory.create(FAILING, id_, {"since": at.isoformat()})
+        return datetime.fromisoformat(noted["since"])
 
     def well(self, id_: str) -> None:
         """Note that something was delivered: a healthy webhook's costs nothing but a look into the memory."""

@@ -61,7 +61,7 @@ def test_who_is_disabled_wants_nothing_until_somebody_enables_it(webhooks: Webho
     assert webhooks.change(made.id, status=State.DISABLED) == found
     assert webhooks.change(made.id, status=State.ENABLED) == made
     assert webhooks.wanted() == {made.id: {"email.sent"}}
-    assert webhooks.failing_since(made.id) is None
+    assert webhooks.failing(made.id, NOON + timedelta(days=1)) == NOON + timedelta(days=1)
     assert not webhooks.disable("nobody", "it isn't there")
 
 
@@ -91,13 +91,12 @@ def test_there_are_as_many_as_a_document_has_room_for(webhooks: Webhooks) -> Non
 
 
 def test_it_is_known_since_when_a_webhook_has_failed(webhooks: Webhooks) -> None:
-    assert webhooks.failing_since("one") is None
-    webhooks.failing("one", NOON)
-    webhooks.failing("one", NOON + timedelta(hours=1))
-    assert webhooks.failing_since("one") == NOON
+    later = NOON + timedelta(hours=1)
+    assert webhooks.failing("one", NOON) == NOON
+    assert webhooks.failing("one", later) == NOON
     webhooks.well("one")
-    assert webhooks.failing_since("one") is None
     webhooks.well("one")
+    assert webhooks.failing("one", later) == later
 
 
 def test_what_is_remembered_hides_no_new_webhook_from_who_is_to_tell_it(webhooks: Webhooks) -> None:
