@@ -52,7 +52,7 @@ class EventLog:
         return Page.of(cursor, [Event.from_record(document) for _, document in found])
 
     def replay(self, webhook: str, event: str) -> Event | None:
-        """Have the event told once more, by the whole schedule; None where there is none. The caller puts its notice."""
+        """Have the event told once more, by the whole schedule, or None where there is none. Its notice isn't put."""
         for _ in range(_TRIES):
             found = self.get(webhook, event)
             if found is None:

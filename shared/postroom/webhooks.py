@@ -147,7 +147,7 @@ class Webhooks:
         return True
 
     def failing(self, id_: str, at: datetime) -> datetime:
-        """Note that a post at `at` was in vain; since when all have been. It is written when that begins, and no more."""
+        """Note that a post at `at` was in vain; since when all have been. Written when that begins, and no more."""
         noted = self.directory.get(FAILING, id_) or self.directory.create(FAILING, id_, {"since": at.isoformat()})
         return datetime.fromisoformat(noted["since"])
 

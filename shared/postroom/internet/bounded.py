@@ -19,13 +19,15 @@ class Bounded:
         self._sock = sock
         self._until = until
         self._left = most
+        self.heard = False  # any octet
+        self.surplus = False  # more was read than whoever read the file has wanted
 
     def sendall(self, octets: bytes) -> None:
         self._wait()
         self._sock.sendall(octets)  # its timeout is for all of them, under TLS too
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Ear(self))
+        return _File(_Ear(self))
 
     def close(self) -> None:
         """The socket is closed by whoever opened it: an answer may still be read from it."""
@@ -37,7 +39,12 @@ class Bounded:
         self._wait()
         count = self._sock.recv_into(buffer[: self._left])
         self._left -= count
+        self.heard = self.heard or count > 0
         return count
+
+    def end_by(self, until: float) -> None:
+        """Take no longer than that, which is monotonic."""
+        self._until = min(self._until, until)
 
     def _wait(self) -> None:
         seconds = self._until - monotonic()
@@ -48,10 +55,23 @@ class Bounded:
 
 class _Ear(io.RawIOBase):
     def __init__(self, bounded: Bounded) -> None:
-        self._bounded = bounded
+        self.bounded = bounded
+        self.deaf = False
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # a memoryview is what BufferedReader hands
-        return self._bounded.receive(buffer)
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]  # that is what BufferedReader hands
+        return None if self.deaf else self.bounded.receive(buffer)
+
+
+class _File(io.BufferedReader):
+    def __init__(self, ear: _Ear) -> None:
+        super().__init__(ear)
+        self._ear = ear
+
+    def close(self) -> None:
+        if not self.closed:
+            self._ear.deaf = True  # or a look at what is left would wait for more
+            self._ear.bounded.surplus = bool(self.peek())
+        super().close()

@@ -17,8 +17,13 @@ class Forbidden(ValueError):
 class Guard:
     """Lets through public unicast addresses, and the networks that the settings allow besides."""
 
-    def __init__(self, allow: Sequence[Network] = ()) -> None:
+    def __init__(self, allow: Sequence[Network] = (), *, public: bool = True) -> None:
         self._allow = tuple(allow)
+        self._public = public
+
+    def without_public(self) -> Guard:
+        """One that lets through the allowed networks alone."""
+        return Guard(self._allow, public=False)
 
     def vet(self, text: str) -> str:
         """The address in its normal form. Raises `Forbidden`, also for what isn't an address."""
@@ -29,7 +34,8 @@ class Guard:
         if isinstance(address, IPv6Address) and address.scope_id is not None:  # RFC 4007 §11: a zone is never public
             raise Forbidden(f"{text!r} names a zone, and an address in one is not public")
         if not self._permits(address):
-            raise Forbidden(f"{address} is not a public address, and POSTROOM_DIAL_ALLOW doesn't name its network")
+            what = "is not a public address" if self._public else "is to be dialled without TLS"
+            raise Forbidden(f"{address} {what}, and POSTROOM_DIAL_ALLOW doesn't name its network")
         return str(address)
 
     def addresses(self, host: str, resolve: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
@@ -54,7 +60,7 @@ class Guard:
     def _permits(self, address: Address) -> bool:
         carriers = [carrier for carrier in _CARRIERS if address in carrier and address not in _UNMISTAKABLE]
         allowed = [network for network in self._allow if address in network and _opens(network, address, carriers)]
-        if not allowed and not _public(address):
+        if not allowed and not (self._public and _public(address)):
             return False
         # Each form that carries another address is judged by what it carries, too.
         return all(self._permits(inner) for inner in _carried(address, carriers, allowed))

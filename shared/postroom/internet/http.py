@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse, parse_headers
 from time import monotonic
 
 from postroom.internet.bounded import Bounded, TooMuch
@@ -21,6 +23,7 @@ from postroom.internet.url import BadUrl, Url
 
 MOST_ADDRESSES = 3  # of a host that one request dials
 HEAD = 64 * 1024  # octets of an answer that are nothing of its body
+GRACE = 2.0  # seconds that are waited for a body whose head is all that counts
 
 
 class Unfetched(Exception):
@@ -45,8 +48,8 @@ class Request:
     body: bytes | None = None
     seconds: float  # for all of it; DNS keeps its own time besides
     most: int  # octets of the body
-    whole: bool = True  # a longer body is an error; else what is beyond is left unread
-    clear_text: bool = False  # http will do
+    whole: bool = True  # else the head is all that counts: of the body what is beyond, late or malformed is left
+    clear_text: bool = False  # http will do, to the networks that settings allow
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Answer:
     status: int
     media_type: str | None  # in lower case, without its parameters
     body: bytes = field(repr=False)
+    retry_after: str | None = None  # that field's value
 
 
 class Https:
@@ -68,29 +72,19 @@ class Https:
     def __call__(self, request: Request) -> Answer:
         """The answer, whatever its status, a redirect too. Raises `Unfetched`."""
         until = monotonic() + request.seconds
+        url = url_of(request)
+        sock = self.dial(url, until)
         try:
-            url = Url.parse(request.url)
-        except BadUrl as error:
-            raise Unfetched("bad_url", str(error)) from error
-        if not (url.secure or request.clear_text):
-            raise Unfetched("bad_url", f"{request.url} must begin with https://")
-        sock = self._reach(url, until)
-        try:
-            return _asked(request, url, Bounded(sock, until, HEAD + 2 * request.most))
-        except TooMuch as error:
-            raise Unfetched("size", f"{url.host} answered with more than {request.most} octets") from error
-        except TimeoutError as error:
-            raise Unfetched("timeout", f"{url.host} didn't answer within {request.seconds:g} s") from error
-        except (HTTPException, OSError, ValueError) as error:
-            why = str(error) or type(error).__name__
-            raise Unfetched("protocol", f"{url.host} gave no answer that can be used: {why}") from error
+            with failures_of(request, url):
+                return exchanged(request, url, bounded(request, sock, until))[0]
         finally:
             sock.close()
 
-    def _reach(self, url: Url, until: float) -> socket.socket:
-        """A connection to the first address that takes one, TLS and all."""
+    def dial(self, url: Url, until: float) -> socket.socket:
+        """A connection to the first address that takes one, TLS and all. Raises `Unfetched`."""
+        guard = self._guard if url.secure else self._guard.without_public()
         try:
-            found = self._guard.addresses(url.host, self._addresses)[:MOST_ADDRESSES]
+            found = guard.addresses(url.host, self._addresses)[:MOST_ADDRESSES]
         except Forbidden as error:
             raise Unfetched("forbidden_address", str(error)) from error
         except LookupError as error:
@@ -111,6 +105,8 @@ class Https:
         try:
             sock.settimeout(max(until - monotonic(), 0.001))
             sock.connect((address, url.port))
+            # A head and its body are two writes, and the second must not wait for an answer to the first.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if not url.secure:
                 return sock
             step = "tls"
@@ -144,38 +140,99 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def _asked(request: Request, url: Url, line: Bounded) -> Answer:
+def url_of(request: Request) -> Url:
+    """Whom it asks. Raises `Unfetched`."""
+    try:
+        url = Url.parse(request.url)
+    except BadUrl as error:
+        raise Unfetched("bad_url", str(error)) from error
+    if not (url.secure or request.clear_text):
+        raise Unfetched("bad_url", f"{request.url} must begin with https://")
+    return url
+
+
+@contextmanager
+def failures_of(request: Request, url: Url) -> Iterator[None]:
+    """Whatever goes wrong once there is a connection, as `Unfetched`."""
+    try:
+        yield
+    except TooMuch as error:
+        raise Unfetched("size", f"{url.host} answered with more than {request.most} octets") from error
+    except TimeoutError as error:
+        raise Unfetched("timeout", f"{url.host} didn't answer within {request.seconds:g} s") from error
+    except (HTTPException, OSError, ValueError) as error:
+        why = str(error) or type(error).__name__
+        raise Unfetched("protocol", f"{url.host} gave no answer that can be used: {why}") from error
+
+
+def bounded(request: Request, sock: socket.socket, until: float) -> Bounded:
+    """The connection, for one request."""
+    return Bounded(sock, until, HEAD + 2 * request.most)
+
+
+def exchanged(request: Request, url: Url, line: Bounded, *, keep: bool = False) -> tuple[Answer, bool]:
+    """The answer, and whether the connection is good for another request, which only `keep` makes it."""
     connection = HTTPConnection(url.host, url.port)
+    connection.response_class = _Final
     connection.auto_open = 0  # it never dials
     connection.sock = line  # it sends all and makes a file, which is all that is used
     connection.putrequest(request.method, url.target, skip_host=True, skip_accept_encoding=True)
-    ours = {"Host": url.authority, "User-Agent": "postroom", "Accept-Encoding": "identity", "Connection": "close"}
+    ours = {"Host": url.authority, "User-Agent": "postroom", "Accept-Encoding": "identity"}
+    ours["Connection"] = "keep-alive" if keep else "close"
     if request.body is not None:
         ours["Content-Length"] = str(len(request.body))
     for name, value in {**ours, **request.headers}.items():
         connection.putheader(name, value)
     connection.endheaders(request.body)
     with connection.getresponse() as response:
-        if response.getheader("Content-Encoding", "").strip().lower() not in ("", "identity"):
-            raise Unfetched("encoding", f"{url.host} answered with a body that is encoded, as it was asked not to")
-        # RFC 9110 §8.6: where they differ nobody knows where the body ends.
-        if len({length.strip() for length in response.headers.get_all("Content-Length", ())}) > 1:
-            raise ValueError("it tells of several lengths")
-        body = _read(response, request)
-        return Answer(response.status, _media_type(response.getheader("Content-Type")), body)
+        body, again = (_read(response, request, url), False) if request.whole else _begun(response, request, line)
+        media_type, retry_after = _media_type(response.getheader("Content-Type")), response.getheader("Retry-After")
+        return Answer(response.status, media_type, body, retry_after), (
+            again and keep and not response.will_close and not line.surplus
+        )
 
 
-def _read(response: HTTPResponse, request: Request) -> bytes:
-    wanted = request.most + request.whole  # one octet more shows that there is more
-    pieces: list[bytes] = []
-    while wanted > 0 and (piece := response.read(min(wanted, 64 * 1024))):
-        pieces.append(piece)
-        wanted -= len(piece)
-    if wanted > 0 and response.length:  # http.client says nothing where a body of known length ends early
-        raise ValueError(f"its body ended {response.length} octets early")
-    if request.whole and wanted <= 0:
+class _Final(HTTPResponse):
+    """The answer after the interim ones, any number of which may come before it (RFC 9110 §15.2)."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed leaves it out
+            if not 100 < status < 200 or status == HTTPStatus.SWITCHING_PROTOCOLS:
+                return version, status, reason
+            parse_headers(self.fp)
+
+
+def _read(response: HTTPResponse, request: Request, url: Url) -> bytes:
+    """The whole body."""
+    if response.getheader("Content-Encoding", "").strip().lower() not in ("", "identity"):
+        raise Unfetched("encoding", f"{url.host} answered with a body that is encoded, as it was asked not to")
+    # RFC 9110 §8.6: where they differ nobody knows where the body ends.
+    if len({length.strip() for length in response.headers.get_all("Content-Length", ())}) > 1:
+        raise ValueError("it tells of several lengths")
+    body = b"".join(_pieces(response, request.most + 1))  # one octet more shows that there is more
+    if len(body) > request.most:
         raise TooMuch
-    return b"".join(pieces)
+    if response.length:  # http.client says nothing where a body of known length ends early
+        raise ValueError(f"its body ended {response.length} octets early")
+    return body
+
+
+def _begun(response: HTTPResponse, request: Request, line: Bounded) -> tuple[bytes, bool]:
+    """The beginning of the body, as much as comes, and whether that is all of it."""
+    pieces: list[bytes] = []
+    line.end_by(monotonic() + GRACE)
+    try:
+        pieces.extend(_pieces(response, request.most))
+    except (HTTPException, OSError, ValueError, TooMuch):
+        return b"".join(pieces), False
+    return b"".join(pieces), response.isclosed()
+
+
+def _pieces(response: HTTPResponse, most: int) -> Iterator[bytes]:
+    while most > 0 and (piece := response.read(min(most, 64 * 1024))):
+        yield piece
+        most -= len(piece)
 
 
 def _media_type(field_value: str | None) -> str | None:
