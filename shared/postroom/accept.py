@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from postroom.account.domain import SendingDomain
+from postroom.delivery.news import Wanted, with_news
+from postroom.delivery.notice import notices
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.recipient import Recipient
 from postroom.delivery.record import SubmissionId
@@ -104,6 +106,7 @@ class Accept:
     sweep_after: timedelta = timedelta(minutes=1)  # the age at which the sweep meets a letter
     spared: Callable[[Parcel, datetime], Parcel] = lambda parcel, _: parcel  # without whom the settings rule out
     troubled: Callable[[Unavailable], None] = lambda _: None  # told of what was overcome
+    wanted: Callable[[], Wanted] = dict  # which events each webhook wants
 
     def __call__(self, request: SubmitRequest) -> Submission:
         """The stored submission, its tasks put. The repeat of a request under its key gets the first one's.
@@ -185,8 +188,9 @@ class Accept:
             # It took so long that the sweep may have passed by where they lie.
             leave_note(self.directory, now + self.sweep_after, list(late), next(iter(late)))
         due = [(parcel, submission.due(parcel)) for submission, parcel in waiting]
+        news = notices(parcel for submission in stored for parcel in submission.parcels)
         try:
-            self.schedule.put_many(together(due, self.routes.rated))
+            self.schedule.put_many([*together(due, self.routes.rated), *((each, now) for each in news)])
         except Unavailable as error:
             # The letter is stored, and the sweep puts what has no task: to refuse it now would be half a promise,
             # since nobody could be sure that it isn't sent.
@@ -245,8 +249,12 @@ class Accept:
             tls=request.tls if sending is None else sending.least_security(request.tls),
             requiretls=request.requiretls,
             return_path=return_path,
-            parcels=tuple(self.spared(parcel, now) for parcel in self._parcels(id_, admitted, now)),
+            parcels=tuple(self._noted(parcel, now) for parcel in self._parcels(id_, admitted, now)),
         )
+
+    def _noted(self, parcel: Parcel, now: datetime) -> Parcel:
+        """The parcel without whom the settings rule out, and with what webhooks are to be told of it so far."""
+        return with_news(self.spared(parcel, now), self.wanted())
 
     def _parcels(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> Iterator[Parcel]:
         request = admitted.request

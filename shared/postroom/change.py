@@ -40,6 +40,7 @@ class Change:
     clock: Callable[[], datetime]
     sweep_after: timedelta
     troubled: Callable[[Unavailable], None] = lambda _: None  # told of what was overcome
+    tell: Callable[[Iterable[Parcel]], None] = lambda _: None  # the news of parcels to webhooks
 
     def reschedule(self, submission: Submission, at: datetime) -> None:
         """Have what is still scheduled of it sent at another time. Raises `TooLate` or `Pointless`."""
@@ -95,9 +96,10 @@ class Change:
         changed = (change(submission.id, parcel.number) for parcel in submission.parcels)
         return [each for each in changed if each is not None]
 
-    def _put(self, parcels: Iterable[Parcel], at: datetime) -> None:
+    def _put(self, parcels: Sequence[Parcel], at: datetime) -> None:
         try:
             self.schedule.put_many([(parcel.task(), at) for parcel in parcels])
+            self.tell(parcels)
         except Unavailable as error:
             # It is changed already, and the sweep puts what has no task.
             self.troubled(error)

@@ -1,7 +1,8 @@
 """The fence: who may work at a parcel, decided the same way in every home.
 
 A parcel is claimed, settled, marked, taken over and taken back by one conditional update each, over the version that
-was read. Whoever loses reads again, and finds what the winner did.
+was read. Whoever loses reads again, and finds what the winner did. Each update of a parcel that nobody holds any more
+notes in it what webhooks are to be told.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from datetime import datetime
 
 from postroom.delivery.amendment import canceled, rescheduled, retried
 from postroom.delivery.attempt import Attempt
+from postroom.delivery.news import Wanted, with_news
 from postroom.delivery.parcel import Franking, Lease, Parcel, Standing, standing
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
@@ -56,6 +58,7 @@ class Claims:
 
     submissions: Submissions
     holders: Holders | None = None
+    wanted: Callable[[], Wanted] = dict  # which events each webhook wants
 
     def claim(
         self,
@@ -112,12 +115,13 @@ class Claims:
         """Write, durable on return, that the end of data is about to be said. None where the claim is lost."""
         return self._under_our_claim(replace(parcel, marked=True), None)
 
-    def settle(self, parcel: Parcel, attempt: Attempt | None) -> bool:
+    def settle(self, parcel: Parcel, attempt: Attempt | None) -> Parcel | None:
         """Write the parcel and the attempt if the claim is still ours: the parcel's claim number, not settled.
 
-        To settle again what an error left in doubt is safe: it answers True where the first time was done.
+        What was written, with its news; None where the claim is lost. To settle again what an error left in doubt is
+        safe: it answers as the first time would have.
         """
-        return parcel.claim > 0 and self._under_our_claim(parcel, attempt) is not None
+        return None if parcel.claim == 0 else self._under_our_claim(with_news(parcel, self.wanted()), attempt)
 
     def cancel(self, submission: SubmissionId, number: int, now: datetime) -> Parcel | None:
         """Take the parcel back before anybody claims it; None where it is too late, or there is nothing to take back.
@@ -149,7 +153,7 @@ class Claims:
     def _under_our_claim(self, parcel: Parcel, attempt: Attempt | None) -> Parcel | None:
         while (written := self.submissions.change(parcel, attempt)) is None:
             found = self.submissions.find(parcel.submission, parcel.number)
-            if found is not None and found.parcel == parcel:
+            if found is not None and _untold(found.parcel) == _untold(parcel):
                 return found.parcel  # we wrote it ourselves, and only the answer was lost
             if found is None or found.parcel.lease is None or found.parcel.claim != parcel.claim:
                 return None
@@ -164,7 +168,7 @@ class Claims:
             parcel = changed(found.parcel) if found.parcel.lease is None else None
             if parcel is None:
                 return None
-            written = self.submissions.change(parcel)
+            written = self.submissions.change(with_news(parcel, self.wanted()))
             if written is not None:
                 return written
         return None
@@ -175,3 +179,9 @@ class Claims:
     def _look_again(self, lease: Lease | None, now: datetime) -> datetime:
         ends = lease.until if lease is not None else now
         return ends if self.holders is None else min(ends, now + self.holders.look_again)
+
+
+def _untold(parcel: Parcel) -> Parcel:
+    """The parcel apart from its news: which webhooks want it may have changed since a first try to write it."""
+    recipients = tuple(replace(each, told=None) for each in parcel.recipients)
+    return replace(parcel, recipients=recipients, news=())

@@ -1,4 +1,4 @@
-"""What follows for the suppression list from how a parcel's recipients ended.
+"""What follows from how a parcel's recipients ended: for the suppression list, and for those who want to hear of it.
 
 It is read from the settled record, so that whoever comes after a worker that died in between does it. To do it twice
 does no harm.
@@ -6,7 +6,7 @@ does no harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,18 +22,20 @@ from postroom.suppressions import Suppressions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consequences:
-    """Puts on the list who isn't to be written to again. Raises `Unavailable`."""
+    """Puts on the list who isn't to be written to again, and has webhooks told. Raises `Unavailable`."""
 
     suppressions: Suppressions
     claims: Claims
     clock: Callable[[], datetime]
     actors: Actors | None = None
+    tell: Callable[[Iterable[Parcel]], None] = lambda _: None  # the news of parcels to webhooks
 
     def __call__(self, parcel: Parcel) -> None:
         """Do what follows from a parcel that isn't claimed."""
         acted = self.actors is not None and self.actors.act(parcel.destination)
         if self.actors is not None and acted:
             parcel = self._complained(parcel, self.actors)
+        self.tell([parcel])
         for each in parcel.recipients:
             origin = _origin(each)
             # Whoever acts a bounce was never there: names that were made up for tests don't fill the list.

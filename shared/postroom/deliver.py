@@ -8,6 +8,7 @@ comes again, and a task that finds its work done puts again what should follow a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -81,10 +82,15 @@ class Deliver:
     told: Callable[[Attempt], None] = lambda _: None  # called with each attempt once it is recorded
     spared: Callable[[Parcel, datetime], Parcel] = lambda parcel, _: parcel  # without whom no letter is sent to
     follow: Callable[[Parcel], None] = lambda _: None  # does what follows from how recipients ended; may come twice
+    together: Callable[[], AbstractContextManager[None]] = nullcontext  # what follows in here may share calls
     unrecorded: dict[str, tuple[Parcel, Attempt | None]] = field(default_factory=dict)  # by the parcel's key
 
     def __call__(self, task: DeliveryTask) -> None:
-        self._record_what_is_remembered()
+        with self.together():
+            self._record_what_is_remembered()
+            self._do(task)
+
+    def _do(self, task: DeliveryTask) -> None:
         until = self.monotonic() + self.session_seconds
         incomplete: tuple[ParcelRef, ...] = ()
         match self.admission(task):
@@ -381,10 +387,10 @@ class Deliver:
                     self.unrecorded[parcel.key] = (parcel, attempt)
                     raise
                 self.pause(pause)
-        if ours:  # else somebody took it over, and what comes next is theirs to put
+        if ours is not None:  # else somebody took it over, and what comes next is theirs to put
             if attempt is not None:
                 self.told(attempt)
-            (put_next or self._put_next)(parcel)
+            (put_next or self._put_next)(ours)
 
     def _record_what_is_remembered(self) -> None:
         """Before anything new: nobody else knows how these attempts ended, and their letters would be sent again."""

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from postroom.delivery.record import SubmissionId, write_json
+from postroom.delivery.together import shares
+
+if TYPE_CHECKING:
+    from postroom.delivery.parcel import Parcel
 
 QUEUE = "notify"
 """The traffic class of all webhooks; no route's may be called so."""
+
+MOST = 20
+"""Parcels or events in one notice: they are told at once, and whoever dies over them leaves few to be told twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +61,23 @@ class Notice:
             return cls(str(notice["webhook"]), parcels, tuple(map(str, notice["events"])), int(notice["turn"]))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"this is not a notice for a webhook: {error!r}") from error
+
+
+def notices(parcels: Iterable[Parcel], turn: int | None = None) -> list[Notice]:
+    """What tells each webhook the news of those parcels that waits for it.
+
+    Without a `turn` that follows from how much news there is: a repeat has the same names, further news another.
+    """
+    waiting: defaultdict[str, list[Parcel]] = defaultdict(list)
+    for parcel in parcels:
+        for webhook in dict.fromkeys(id_ for each in parcel.news for id_ in each.webhooks):
+            waiting[webhook].append(parcel)
+    return [
+        Notice(
+            webhook,
+            tuple((each.submission, each.number) for each in share),
+            turn=sum(len(each.news) for each in share) if turn is None else turn,
+        )
+        for webhook, group in waiting.items()
+        for share in shares(group, MOST)
+    ]

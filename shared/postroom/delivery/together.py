@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.task import DeliveryTask
+
+T = TypeVar("T")
 
 MOST = 20
 """Parcels in one task.
@@ -31,12 +34,12 @@ def together(
     return [
         (DeliveryTask(queue, route, destination, tuple(parcel.ref() for parcel in share)), due)
         for (queue, route, destination, due), group in groups.items()
-        for share in _shares(group, 1 if queue in rated else MOST)
+        for share in shares(group, 1 if queue in rated else MOST)
     ]
 
 
-def _shares(group: list[Parcel], most: int) -> Iterable[list[Parcel]]:
-    """As few as do, and of one size: 21 are 11 and 10."""
+def shares(group: Sequence[T], most: int) -> Iterable[Sequence[T]]:
+    """As few as do, of at most so many each, and of one size: 21 are 11 and 10."""
     count = -(-len(group) // most)
     size, longer = divmod(len(group), count)
     start = 0

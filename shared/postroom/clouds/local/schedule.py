@@ -31,13 +31,12 @@ class LocalSchedule:
     def put_many(self, tasks: Sequence[tuple[Task, datetime]]) -> None:
         if not tasks:
             return
-        deliveries = [task for task, _ in tasks if isinstance(task, DeliveryTask)]
-        parcels = {parcel for task in deliveries for parcel in task.parcels}
-        if len(deliveries) == len(tasks) and parcels <= self._put_along:
+        parcels = {parcel for task, _ in tasks for parcel in _parcels(task)}
+        if there := parcels <= self._put_along:
             self._put_along -= parcels
-        elif not self._queue.put(_rows(tasks), self._clock()):
-            return
-        self._bell.ring()
+        left = [each for each in tasks if not (there and isinstance(each[0], DeliveryTask))]
+        if (left and self._queue.put(_rows(left), self._clock())) or (there and parcels):
+            self._bell.ring()
 
     def putting(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> Callable[[Connection], object]:
         """What puts them, for a transaction that does more. Once it is done `put_along` is to be told."""
@@ -52,6 +51,10 @@ class LocalSchedule:
     def cancel(self, task: Task) -> None:
         """Best effort: the task may run all the same."""
         self._queue.cancel(task.name, self._clock())
+
+
+def _parcels(task: Task) -> tuple[ParcelRef, ...]:
+    return task.parcels if isinstance(task, DeliveryTask) else ()
 
 
 def _rows(tasks: Sequence[tuple[Task, datetime]]) -> list[tuple[str, str, bytes, datetime, str | None]]:
