@@ -18,7 +18,7 @@ SECRET = {"Authorization": "Bearer secret"}
 
 
 def client(deliver: Callable[[DeliveryTask], None], secret: str | None = "secret") -> FlaskClient:
-    return serving(task_endpoint(lambda: deliver, None if secret is None else bearer(secret)))
+    return serving(task_endpoint(lambda: deliver, None if secret is None else bearer(secret), DeliveryTask.from_body))
 
 
 def serving(endpoint: Endpoint) -> FlaskClient:
@@ -80,7 +80,7 @@ def test_the_timer_is_told_what_a_sweep_did(capsys: pytest.CaptureFixture[str]) 
     answer = timer.post("/", data=b"{}", headers=SECRET)
     assert (answer.status_code, answer.json) == (
         200,
-        {"walked": 3, "followed": 0, "put_back": 1, "caught_up": True, "gone": 0},
+        {"walked": 3, "followed": 0, "put_back": 1, "told": 0, "caught_up": True, "gone": 0},
     )
     assert '"put_back": 1' in capsys.readouterr().out, "the operator is told of what was stranded"
 
@@ -106,5 +106,7 @@ def test_who_proves_nothing_learns_nothing_while_nobody_can_tell_who_it_is() -> 
     def nobody_can_tell(_: str) -> str | None:
         raise Unavailable("the certificates can't be fetched")
 
-    pushed = serving(task_endpoint(lambda: fails(AssertionError("never called")), nobody_can_tell))
+    pushed = serving(
+        task_endpoint(lambda: fails(AssertionError("never called")), nobody_can_tell, DeliveryTask.from_body)
+    )
     assert pushed.post("/", data=TASK.body()).status_code == 503

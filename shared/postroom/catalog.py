@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from postroom.delivery.record import uuid8
+from postroom.delivery import record
 from postroom.ports import Cursor, Directory, Page, UnknownCursor
 
 Document = Mapping[str, Any]
@@ -21,8 +21,7 @@ _READ = 100  # documents in one read
 
 def newest_first(at: datetime, randomness: Callable[[int], bytes]) -> str:
     """A UUIDv8 that sorts before those of earlier milliseconds."""
-    milliseconds = int(at.timestamp() * 1000)
-    return uuid8((2**48 - 1 - milliseconds).to_bytes(6, "big") + randomness(10))
+    return record.newest_first(at, randomness(10))
 
 
 def every(directory: Directory, kind: str) -> Iterator[tuple[str, Document]]:

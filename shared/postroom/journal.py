@@ -43,7 +43,7 @@ def note(message: str, **told: object) -> None:
 def tell_swept(swept: Swept) -> dict[str, object]:
     """What a sweep did, as its timer is answered; an operator is told where it found something."""
     told: dict[str, object] = asdict(swept)
-    if swept.put_back or not swept.caught_up:
+    if swept.put_back or swept.told or not swept.caught_up:
         note("the sweep found what was stranded", **told)
     return told
 

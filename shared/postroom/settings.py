@@ -150,6 +150,13 @@ class Settings:
         "then a deferred recipient becomes `expired`",
         positive,
     )
+    webhook_retry_schedule: tuple[timedelta, ...] = _setting(
+        "POSTROOM_WEBHOOK_RETRY_SCHEDULE",
+        tuple(map(duration, ("5s", "5m", "30m", "2h", "5h", "10h", "10h"))),
+        "5s,5m,30m,2h,5h,10h,10h",
+        "delays between attempts to tell a webhook of an event; after the last one the event is given up",
+        durations,
+    )
     timeouts: Timeouts = _setting(
         "POSTROOM_TIMEOUTS",
         Timeouts(),
@@ -237,7 +244,7 @@ class Settings:
     master_keys: tuple[bytes, ...] = _setting(
         "POSTROOM_MASTER_KEYS",
         (),
-        "made on first start; `submit` needs it in a cloud",
+        "made on first start; `submit` and `notify` need it in a cloud",
         "keys of signed links, each 32 octets in base64, comma separated: the first signs, all verify",
         master_keys,
         secret=True,
@@ -293,6 +300,13 @@ class Settings:
     database: str = _setting("POSTROOM_DATABASE", "(default)", "(default)", "database of Firestore (gcp)", some)
     deliver_url: str | None = _setting(
         "POSTROOM_DELIVER_URL", None, "none; needed on gcp", "where Cloud Tasks pushes; the audience of its tokens", url
+    )
+    notify_url: str | None = _setting(
+        "POSTROOM_NOTIFY_URL",
+        None,
+        "none; needed on gcp",
+        "where Cloud Tasks pushes what webhooks are told; the audience of its tokens",
+        url,
     )
     sweep_url: str | None = _setting(
         "POSTROOM_SWEEP_URL", None, "none; needed on gcp", "where the timer pushes; the audience of its tokens", url
@@ -403,7 +417,7 @@ _QUEUES_IN = {
     "aws": r"https?://[^/]+/[0-9]+/[A-Za-z0-9_-]*",
 }
 _NEEDED_IN = {
-    "gcp": ("bucket", "queues", "project", "deliver_url", "sweep_url", "invoker"),
+    "gcp": ("bucket", "queues", "project", "deliver_url", "notify_url", "sweep_url", "invoker"),
     "aws": ("bucket", "queues", "table", "scheduler_role", "scheduler_group"),
 }
 

@@ -3,7 +3,8 @@
 A queue can lose a task or give up on it, and a crash can come between a letter's record and its task. The sweep walks
 the submissions by their creation, each once, and puts a task for what should have moved and hasn't, unless its queue is
 only behind: copies of all that wait would use up its rate, and it would never recover. What isn't due yet it notes for
-later, so that nothing needs an index that every write would pay for. It may stop anywhere and run twice at
+later, so that nothing needs an index that every write would pay for. So it does with news that a webhook still waits
+for, whether its parcel is open or not. It may stop anywhere and run twice at
 once: tasks put twice are sorted out by the claim, notes taken twice are followed twice.
 """
 
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from postroom.catalog import every
+from postroom.delivery.news import news_since
+from postroom.delivery.notice import QUEUE, notices
 from postroom.delivery.parcel import Parcel
 from postroom.delivery.record import EPOCH, SubmissionId
 from postroom.delivery.submission import Submission
@@ -42,6 +45,7 @@ class Swept:
     walked: int = 0  # submissions met on the walk
     followed: int = 0  # submissions looked at because a note said so
     put_back: int = 0  # parcels that got a new task
+    told: int = 0  # parcels and events that webhooks should have been told of, and that got a notice
     caught_up: bool = True  # whether nothing that was due is left for the next run
     gone: int = 0  # letters that were old enough to be erased
 
@@ -63,6 +67,7 @@ class Sweep:
     after: timedelta  # how late something must be before it counts as stranded
     seconds: float  # that one run may take
     most: int = 50_000  # submissions that one run may read
+    announced: Callable[[], int] = lambda: 0  # puts notices of events that are no letter's, and tells of how many
     retention: Callable[[], int] = lambda: 0  # erases what is old enough, and tells how much that was
 
     def __call__(self) -> Swept:
@@ -72,6 +77,7 @@ class Sweep:
         # Each half is sure of its share, or a long walk would keep the notes waiting for ever.
         run.walk(lambda: self.monotonic() - begun < self.seconds / 2)
         run.follow(lambda: self.monotonic() - begun < self.seconds)
+        run.announced()
         run.swept.gone = self.retention()
         for trouble in run.away.values():
             raise trouble
@@ -101,6 +107,7 @@ class _Run:
     away: dict[str, Unavailable] = field(default_factory=dict)  # queues that took nothing, and why
     later: defaultdict[datetime, list[SubmissionId]] = field(default_factory=lambda: defaultdict(list))
     waiting: defaultdict[str, list[tuple[datetime, Parcel]]] = field(default_factory=lambda: defaultdict(list))
+    untold: list[Parcel] = field(default_factory=list)
     # What is stored between the runs.
     mark: Mark | None = None
     reached: dict[str, datetime] = field(default_factory=dict)  # by queue: what was due before and hasn't run is lost
@@ -133,6 +140,7 @@ class _Run:
             if page:
                 self.mark = Mark(page[-1].created_at, page[-1].id)
                 self._probe()
+                self._tell()
                 # The notes first: a crash in between takes them twice, and loses none.
                 self._take_notes()
                 self._remember()
@@ -157,6 +165,7 @@ class _Run:
                     self.swept.followed += 1
             if self._probe():
                 self._remember()
+            self._tell()
             self._take_notes()
             house.directory.delete("sweep_note", key)
 
@@ -168,6 +177,8 @@ class _Run:
                 self.reached[parcel.queue] = max(submission.date_of(parcel), self.reached.get(parcel.queue, EPOCH))
             if parcel.open:
                 again.append(self._look_at(submission, parcel))
+            if (since := news_since(parcel)) is not None:
+                again.append(self._look_at_news(parcel, since))
         if again:
             self._note(min(again), submission.id)
 
@@ -187,6 +198,37 @@ class _Run:
         late = self.now - stranded_at + self.house.after
         return self.now + min(late, LOOK_AGAIN)
 
+    def _look_at_news(self, parcel: Parcel, since: datetime) -> datetime:
+        """When to look again at news that waits since then, which gets a notice where it is late.
+
+        A notice too many finds that it was told, or that its next try isn't due: it costs little.
+        """
+        late_at = since + self.house.after
+        if late_at > self.now:
+            return late_at
+        self.untold.append(parcel)
+        return self.now + LOOK_AGAIN
+
+    def _tell(self) -> None:
+        """Put the notices of what is late."""
+        late, self.untold = self.untold, []
+        # As with tasks, the turn says when it was.
+        told = notices(late, turn=_minute(self.now)) if QUEUE not in self.away else []
+        if not told:
+            return
+        try:
+            self.house.schedule.put_many([(each, self.now) for each in told])
+            self.swept.told += len(late)
+        except Unavailable as error:
+            self.away[QUEUE] = error
+
+    def announced(self) -> None:
+        """See to the events that are no letter's."""
+        try:
+            self.swept.told += self.house.announced()
+        except Unavailable as error:
+            self.away.setdefault(QUEUE, error)
+
     def _probe(self) -> bool:
         """Put the latest of those whose queue may be behind, as far as there is room; whether any was put."""
         before = self.swept.put_back
@@ -205,7 +247,7 @@ class _Run:
         if parcel.queue in self.away:
             return False
         # The name of a rescue says when it was: no tombstone swallows it, and two runs at once put the same.
-        generation = max(parcel.generation + 1, (self.now - EPOCH) // timedelta(minutes=1))
+        generation = max(parcel.generation + 1, _minute(self.now))
         try:
             self.house.schedule.put(parcel.task(generation), self.now)
         except Unavailable as error:
@@ -247,9 +289,7 @@ class _Run:
         self.house.directory.put("sweep", "mark", document)
 
 
-def leave_note(
-    directory: Directory, at: datetime, submissions: Sequence[SubmissionId], name: str, kind: str = NOTE
-) -> str:
+def leave_note(directory: Directory, at: datetime, submissions: Sequence[str], name: str, kind: str = NOTE) -> str:
     """Have the sweep look at these once `at` has come. `name` is the note's own among those of that time.
 
     The key that it is kept under.
@@ -266,6 +306,10 @@ def due_notes(directory: Directory, now: datetime, kind: str = NOTE) -> Iterator
         if key.partition("/")[0] > due:
             return
         yield key, [SubmissionId(each) for each in note["submissions"]]
+
+
+def _minute(now: datetime) -> int:
+    return (now - EPOCH) // timedelta(minutes=1)
 
 
 def _sortable(at: datetime) -> str:

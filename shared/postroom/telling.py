@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import local
 
+from postroom.delivery.news import news_since
 from postroom.delivery.notice import MOST, notices
 from postroom.delivery.parcel import Parcel
 from postroom.ports import Schedule
@@ -38,7 +39,7 @@ class Telling:
 
     def __call__(self, parcels: Iterable[Parcel]) -> None:
         """Have the news of these told, at once or, within `together`, by its end at the latest."""
-        fresh = [each for each in parcels if any(news.webhooks for news in each.news)]
+        fresh = [each for each in parcels if news_since(each) is not None]
         if not fresh:
             return
         kept = self._kept.parcels

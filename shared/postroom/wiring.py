@@ -15,8 +15,11 @@ from uuid import uuid4
 
 from postroom.accept import FURTHEST_AHEAD, Accept
 from postroom.account.publication import Egress
+from postroom.account.vault import Vault
+from postroom.account.webhook import Webhook
 from postroom.acting import ActingWire
 from postroom.admission import Admission
+from postroom.announcing import Announcing, Untold
 from postroom.batch import AcceptBatch
 from postroom.change import Change
 from postroom.claims import Claims
@@ -25,17 +28,22 @@ from postroom.consequences import Consequences
 from postroom.deliver import Deliver
 from postroom.delivery.actors import Actors
 from postroom.delivery.health import Pace
+from postroom.delivery.notice import QUEUE, Notice
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Routes
+from postroom.delivery.task import DeliveryTask
 from postroom.destination import Destinations
 from postroom.domain_register import DomainRegister
 from postroom.domains import SendingDomains
 from postroom.enclosures import Enclosures
 from postroom.erasing import Erase
+from postroom.event_log import EventLog
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
+from postroom.letter_headers import LetterHeaders
 from postroom.message.dkim import new_key
-from postroom.ports import Counters, Directory, Holders, Schedule, Submissions, Wire
+from postroom.notify import Notify
+from postroom.ports import Counters, Directory, Holders, Posts, Schedule, Submissions, Wire
 from postroom.preflight import Preflight
 from postroom.preflight.ways import gates
 from postroom.rates import Rates
@@ -46,6 +54,8 @@ from postroom.settings import Settings, SettingsError
 from postroom.sparing import Sparing
 from postroom.suppressions import Suppressions
 from postroom.sweep import Sweep
+from postroom.telling import Telling
+from postroom.webhooks import Listeners, Webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -135,9 +145,8 @@ def _google_cloud(settings: Settings) -> Home:
     schedule = CloudTasksSchedule(
         clients,
         queues=lambda traffic_class: f"{settings.queues}{traffic_class}",
-        url=settings.deliver_url or "",
+        urls=lambda traffic: (settings.notify_url if traffic == QUEUE else settings.deliver_url) or "",
         service_account=settings.invoker or "",
-        audience=settings.deliver_url or "",
         clock=now,
         # Cloud Tasks wants 15 s at least and 30 min at most.
         dispatch_deadline=min(max(settings.function_timeout + margin(settings), MINUTE / 4), 30 * MINUTE),
@@ -199,6 +208,7 @@ def accepting(settings: Settings) -> Accept:
         sweep_after=settings.sweep_after,
         spared=sparing(settings).by_settings,
         troubled=lambda error: complain(error, "WARNING"),
+        wanted=Listeners(memory=directory).wanted,
     )
 
 
@@ -219,15 +229,26 @@ def routing(settings: Settings) -> Routes:
     return replace(settings.routes, actors=acting(settings))
 
 
+def claiming(settings: Settings) -> Claims:
+    """Claims that note what webhooks are to be told."""
+    submissions, *_, holders = home(settings)
+    return Claims(submissions=submissions, holders=holders, wanted=Listeners(memory=remembered(settings)).wanted)
+
+
+def telling(settings: Settings) -> Telling:
+    return Telling(schedule=home(settings).schedule, clock=now, monotonic=time.monotonic)
+
+
 def changing(settings: Settings) -> Change:
-    submissions, schedule, directory, _, holders = home(settings)
+    _, schedule, directory, *_ = home(settings)
     return Change(
-        claims=Claims(submissions=submissions, holders=holders),
+        claims=claiming(settings),
         schedule=schedule,
         directory=directory,
         clock=now,
         sweep_after=settings.sweep_after,
         troubled=lambda error: complain(error, "WARNING"),
+        tell=telling(settings),
     )
 
 
@@ -271,7 +292,7 @@ def delivering(settings: Settings) -> Deliver:
         troubled=note,
     )
     holder = str(uuid4())
-    claims = Claims(submissions=submissions, holders=holders)
+    claims, news = claiming(settings), telling(settings)
     wire: Wire = SmtpWire(reach, Background())
     actors = acting(settings)
     if actors is not None:
@@ -319,7 +340,64 @@ def delivering(settings: Settings) -> Deliver:
         begin_seconds=settings.function_timeout.total_seconds() * 0.6,
         told=tell if settings.log == "attempts" else lambda _: None,
         spared=sparing(settings),
-        follow=Consequences(suppressions=suppressing(settings), claims=claims, clock=now, actors=actors),
+        follow=Consequences(suppressions=suppressing(settings), claims=claims, clock=now, actors=actors, tell=news),
+        together=news.together,
+    )
+
+
+def webhooks(settings: Settings) -> Webhooks:
+    """The register of webhooks, for whoever holds the master keys."""
+    memory = remembered(settings)
+    vault = Vault(settings.master_keys, os.urandom)
+    return Webhooks(directory=memory.afresh, memory=memory, vault=vault, clock=now, randomness=os.urandom)
+
+
+def event_log(settings: Settings) -> EventLog:
+    return EventLog(directory=home(settings).directory, clock=now)
+
+
+def announcing(settings: Settings) -> Announcing:
+    """Tells webhooks what is no letter's."""
+    _, schedule, directory, *_ = home(settings)
+    return Announcing(
+        wanted=Listeners(memory=remembered(settings)).wanted,
+        log=event_log(settings),
+        directory=directory,
+        schedule=schedule,
+        clock=now,
+        after=settings.sweep_after,
+        troubled=lambda error: complain(error, "WARNING"),
+    )
+
+
+def posting(settings: Settings) -> Posts:
+    """To webhooks' endpoints."""
+    from postroom.internet.posting import HttpsPosts
+
+    _, https = ways_out(settings, resolving(settings), settings.timeouts)
+    return HttpsPosts(https)
+
+
+def notifying(settings: Settings) -> Notify:
+    """The use case that tells webhooks."""
+    submissions, schedule, *_ = home(settings)
+    announce = announcing(settings)
+
+    def disabled(webhook: Webhook, why: str) -> None:
+        data = {"id": webhook.id, "endpoint": webhook.endpoint, "why": why}
+        announce("webhook.disabled", webhook.id, now(), data, without=(webhook.id,))
+
+    return Notify(
+        webhooks=webhooks(settings),
+        log=event_log(settings),
+        claims=Claims(submissions=submissions),
+        posts=posting(settings),
+        schedule=schedule,
+        headers_of=LetterHeaders(submissions.letter),
+        delays=settings.webhook_retry_schedule,
+        clock=now,
+        monotonic=time.monotonic,
+        disabled=disabled,
     )
 
 
@@ -440,6 +518,7 @@ def sweeping(settings: Settings) -> Sweep:
         identify=lambda: str(uuid4()),
         after=settings.sweep_after,
         seconds=(settings.function_timeout / 2).total_seconds(),
+        announced=Untold(log=event_log(settings), directory=directory, schedule=schedule, clock=now),
         retention=Retention(
             submissions=submissions,
             directory=directory,
@@ -473,10 +552,24 @@ def deliver_function(settings: Settings) -> tuple[Endpoint, Handler]:
     if settings.cloud == "aws":
         from postroom.clouds.aws.invocation import task_handler
 
-        return _not_here(settings), task_handler(deliver, _aws_clients())
+        return _not_here(settings), task_handler(deliver, _aws_clients(), DeliveryTask.from_body)
     from postroom.clouds.push import task_endpoint
 
-    return task_endpoint(deliver, _proof(settings, settings.deliver_url)), _not_here(settings)
+    return task_endpoint(deliver, _proof(settings, settings.deliver_url), DeliveryTask.from_body), _not_here(settings)
+
+
+def notify_function(settings: Settings) -> tuple[Endpoint, Handler]:
+    """What webhooks are to be told in. Raises `SettingsError` where it can't sign."""
+    if not settings.master_keys:
+        raise SettingsError(["POSTROOM_MASTER_KEYS must be set for the function `notify`"])
+    notify = once(lambda: notifying(settings))
+    if settings.cloud == "aws":
+        from postroom.clouds.aws.invocation import task_handler
+
+        return _not_here(settings), task_handler(notify, _aws_clients(), Notice.from_body)
+    from postroom.clouds.push import task_endpoint
+
+    return task_endpoint(notify, _proof(settings, settings.notify_url), Notice.from_body), _not_here(settings)
 
 
 def sweep_function(settings: Settings) -> tuple[Endpoint, Handler]:
@@ -524,8 +617,8 @@ def _shown(settings: Settings) -> dict[str, str]:
     return {"Authorization": f"Bearer {settings.task_secret}"} if settings.task_secret else {}
 
 
-def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
-    """The queue's dispatcher of one machine: pushes every task to the worker function at `url`, `at_once` a queue."""
+def dispatcher(settings: Settings, deliver_url: str, notify_url: str, at_once: int) -> Dispatcher:
+    """The queue's dispatcher of one machine: pushes each task to the function that it is for, `at_once` a queue."""
     from postroom.clouds.local.database import Database
     from postroom.clouds.local.invocation import Dispatcher
     from postroom.clouds.local.lane import QueueLimits
@@ -536,7 +629,7 @@ def dispatcher(settings: Settings, url: str, at_once: int) -> Dispatcher:
     }
     return Dispatcher(
         Database(settings.data),
-        {"": url},
+        {"": deliver_url, QUEUE: notify_url},
         proof=_shown(settings),
         limits=limits,
         default=QueueLimits(at_once),

@@ -50,7 +50,7 @@ CLOUD = {
     **dict.fromkeys(("POSTROOM_BUCKET", "POSTROOM_TABLE"), "x"),
     **dict.fromkeys(("POSTROOM_SCHEDULER_ROLE", "POSTROOM_SCHEDULER_GROUP"), "x"),
     **dict.fromkeys(("POSTROOM_PROJECT", "POSTROOM_INVOKER"), "x"),
-    **dict.fromkeys(("POSTROOM_DELIVER_URL", "POSTROOM_SWEEP_URL"), "https://x.example/"),
+    **dict.fromkeys(("POSTROOM_DELIVER_URL", "POSTROOM_NOTIFY_URL", "POSTROOM_SWEEP_URL"), "https://x.example/"),
 }
 SDKS = {"apig_wsgi", "boto3", "botocore", "google.cloud.firestore", "google.cloud.tasks_v2", "google.cloud.storage"}
 

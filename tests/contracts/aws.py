@@ -28,7 +28,7 @@ def aws(_: Path) -> Iterator[Home]:
     if absent := missing():
         pytest.skip(absent)
     with deployed() as deployment, Function() as function:
-        handler = task_handler(lambda: pushing(function.url), deployment.clients)
+        handler = task_handler(lambda: pushing(function.url), deployment.clients, DeliveryTask.from_body)
         with Poller(deployment.clients, deployment.queue("mx"), handler):
             yield Home(
                 DynamoSubmissions(deployment.clients, deployment.name, deployment.name),

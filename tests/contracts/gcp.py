@@ -17,7 +17,7 @@ from postroom.clouds.gcp.schedule import CloudTasksSchedule
 from postroom.clouds.gcp.submissions import FirestoreSubmissions
 from tests.contracts.function import Function
 from tests.contracts.homes import Home
-from tests.homes.cloudtasks import AUDIENCE, SERVICE_ACCOUNT, Service, cloudtasks
+from tests.homes.cloudtasks import SERVICE_ACCOUNT, Service, cloudtasks
 from tests.homes.firestore import firestore, missing
 from tests.homes.storage import storage
 
@@ -47,8 +47,7 @@ def schedule_in(tasks: Service, clients: Clients) -> CloudTasksSchedule:
     return CloudTasksSchedule(
         clients,
         lambda traffic: f"projects/{clients.project}/locations/here/queues/{traffic}",
-        url=tasks.tasks.url,
+        urls=lambda _: tasks.tasks.url,
         service_account=SERVICE_ACCOUNT,
-        audience=AUDIENCE,
         dispatch_deadline=timedelta(minutes=15),
     )

@@ -140,7 +140,7 @@ class Deaf:
 def worker(deliver: Callable[[DeliveryTask], None]) -> Callable[[Any], list[str]]:
     """A handler without SQS behind it: a pause that can't be set must fail nothing."""
     clients: Any = Deaf()
-    handler = task_handler(lambda: deliver, clients)
+    handler = task_handler(lambda: deliver, clients, DeliveryTask.from_body)
     return lambda asked: [each["itemIdentifier"] for each in handler(asked, Context())["batchItemFailures"]]
 
 
@@ -188,7 +188,7 @@ def test_a_failed_task_comes_again_after_a_pause_that_grows(deployment: Deployme
     sqs.meta.events.register("before-parameter-build.sqs.ChangeMessageVisibility", spied, unique_id="spy")
     sqs.send_message(QueueUrl=queue, MessageBody=text(task()))
     (message,) = sqs.receive_message(QueueUrl=queue, MessageSystemAttributeNames=["All"])["Messages"]
-    handler = task_handler(lambda: fail, deployment.clients)
+    handler = task_handler(lambda: fail, deployment.clients, DeliveryTask.from_body)
     assert message["Attributes"]["ApproximateReceiveCount"] == "1"
     for count in (1, 2, 5, 9, 1000):
         message["Attributes"]["ApproximateReceiveCount"] = str(count)
@@ -212,7 +212,7 @@ def test_what_was_done_is_deleted_and_what_failed_is_kept(deployment: Deployment
 
     for one in (task(), bad, task()):
         sqs.send_message(QueueUrl=queue, MessageBody=text(one))
-    with Poller(deployment.clients, queue, task_handler(lambda: deliver, deployment.clients)):
+    with Poller(deployment.clients, queue, task_handler(lambda: deliver, deployment.clients, DeliveryTask.from_body)):
         end = monotonic() + 5
         while len(ran) < 3 and monotonic() < end:
             sleep(0.02)
@@ -247,7 +247,14 @@ class Kept:
 @pytest.mark.parametrize("timer", [TIMER, SCHEDULED])
 def test_the_timer_sweeps(timer: Any) -> None:
     handler = sweep_handler(lambda: lambda: Swept(walked=3), Kept(), lambda: NOON)
-    assert handler(timer, Context()) == {"walked": 3, "followed": 0, "put_back": 0, "caught_up": True, "gone": 0}
+    assert handler(timer, Context()) == {
+        "walked": 3,
+        "followed": 0,
+        "put_back": 0,
+        "told": 0,
+        "caught_up": True,
+        "gone": 0,
+    }
 
 
 def test_a_dead_letter_is_put_again_under_another_name_after_a_while() -> None:
@@ -295,7 +302,7 @@ def test_a_foreign_event_is_refused_and_logged_without_what_it_carries(
 ) -> None:
     handlers = (
         http_handler(echo()),
-        task_handler(never, Clients()),
+        task_handler(never, Clients(), DeliveryTask.from_body),
         sweep_handler(never, Kept(), lambda: NOON),
     )
     for handler in handlers:
@@ -310,8 +317,8 @@ def test_a_function_refuses_what_another_one_is_for() -> None:
     for handler, foreign in (
         (http_handler(echo()), brought(text(task()))),
         (http_handler(echo()), TIMER),
-        (task_handler(never, Clients()), event("GET", "/")),
-        (task_handler(never, Clients()), TIMER),
+        (task_handler(never, Clients(), DeliveryTask.from_body), event("GET", "/")),
+        (task_handler(never, Clients(), DeliveryTask.from_body), TIMER),
         (sweep_handler(never, Kept(), lambda: NOON), event("GET", "/")),
     ):
         with pytest.raises(ForeignEvent):

@@ -15,7 +15,7 @@ from postroom.ports import Unavailable
 from tests.contracts.function import Function
 from tests.contracts.gcp import schedule_in
 from tests.contracts.samples import task
-from tests.homes.cloudtasks import AUDIENCE, SERVICE_ACCOUNT, Service, cloudtasks
+from tests.homes.cloudtasks import SERVICE_ACCOUNT, Service, cloudtasks
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_task_names_its_queue_and_shows_whose_it_is(
     schedule.put(task("relay"), now())
     (call,) = function.wait_for(1)
     assert call.queue == "relay"
-    assert InvokerToken(AUDIENCE, SERVICE_ACCOUNT, tasks.certs_url)(call.headers["Authorization"]) is None
+    assert InvokerToken(tasks.tasks.url, SERVICE_ACCOUNT, tasks.certs_url)(call.headers["Authorization"]) is None
     (created,) = tasks.tasks.created
     assert created["dispatchDeadline"] == "900s"
     assert "scheduleTime" not in created, "what is due already has no time to wait for"
@@ -101,9 +101,8 @@ def test_a_task_that_cloud_tasks_does_not_take_is_told_of(tasks: Service) -> Non
     unknown = CloudTasksSchedule(
         clients,
         lambda traffic: f"projects/demo/locations/here/queues/{traffic}",
-        url=tasks.tasks.url,
+        urls=lambda _: tasks.tasks.url,
         service_account="somebody@else.example",
-        audience=AUDIENCE,
         dispatch_deadline=timedelta(minutes=15),
     )
     with pytest.raises(Unavailable, match="service account"):
@@ -117,9 +116,8 @@ def test_a_cloud_tasks_that_is_not_there_is_unavailable() -> None:
     schedule = CloudTasksSchedule(
         clients,
         lambda traffic: f"projects/demo/locations/here/queues/{traffic}",
-        url=url,
+        urls=lambda _: url,
         service_account=SERVICE_ACCOUNT,
-        audience=AUDIENCE,
         dispatch_deadline=timedelta(minutes=15),
     )
     with pytest.raises(Unavailable, match="Cloud Tasks"):

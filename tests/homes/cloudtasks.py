@@ -1,13 +1,14 @@
 """Cloud Tasks as its own client sees it over REST: the queue of one machine behind the calls that are made of it.
 
-python -m tests.homes.cloudtasks PARENT FOLDER URL SERVICE_ACCOUNT AUDIENCE PORT SWEEP_URL SECONDS
+python -m tests.homes.cloudtasks PARENT FOLDER URL NOTIFY_URL SERVICE_ACCOUNT PORT SWEEP_URL SECONDS
 
 ends when the process PARENT does. It plays Cloud Scheduler too, which calls SWEEP_URL every SECONDS.
 
 Google has no emulator for it. This one refuses what Cloud Tasks refuses
 (https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks): names that were used within
-the hour, tasks too large or too far ahead, and those whose function couldn't tell who calls. It pushes to one function
-alone, with an OIDC token signed with a key of its own, whose certificate is at /certs.
+the hour, tasks too large or too far ahead, and those whose function couldn't tell who calls. It pushes to one function,
+and what is in the queue of the webhooks to another, with an OIDC token signed with a key of its own, whose certificate
+is at /certs.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ from postroom.clouds.local.database import Database
 from postroom.clouds.local.invocation import Backoff, Dispatcher
 from postroom.clouds.local.queue import Queue
 from postroom.clouds.local.timer import Timer
+from postroom.delivery.notice import QUEUE
 from postroom.house.child import end_with_parent
 from postroom.house.signals import on_stop
 
@@ -98,15 +100,19 @@ class Keys:
 
 @dataclass
 class CloudTasks:
-    """Stores tasks in `database`, to be pushed to `url`."""
+    """Stores tasks in `database`, to be pushed to `url`; `notify` is where those for webhooks go."""
 
     database: Database
     url: str
     service_account: str = SERVICE_ACCOUNT
-    audience: str = AUDIENCE
+    notify: CloudTasks | None = None
     keys: Keys = field(default_factory=Keys)
     answers_to_lose: int = 0  # so many of the next calls are done, and the connection closed without a word
     created: list[Any] = field(default_factory=list)
+
+    def of(self, queue_id: str) -> CloudTasks:
+        """Where the tasks of that queue lie."""
+        return self.notify if self.notify is not None and queue_id.endswith(f"-{QUEUE}") else self
 
     def create(self, queue: str, queue_id: str, task: Any) -> Answer:
         now = datetime.now(UTC)
@@ -130,7 +136,7 @@ class CloudTasks:
         return _error(404, "NOT_FOUND", "The task does not exist.")
 
     def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.database, {"": self.url}, proof=self.proof(self.audience), backoff=Backoff(0.02))
+        return Dispatcher(self.database, {"": self.url}, proof=self.proof(self.url), backoff=Backoff(0.02))
 
     def proof(self, audience: str) -> Mapping[str, str]:
         """What shows the functions who calls."""
@@ -148,7 +154,7 @@ class CloudTasks:
             "the method is not POST": request.get("httpMethod") not in ("POST", 1),
             "the body is not declared as JSON": request.get("headers", {}).get("Content-Type") != "application/json",
             "the token is of no known service account": token.get("serviceAccountEmail") != self.service_account,
-            "the token is for another audience": token.get("audience") != self.audience,
+            "the token is for another audience": token.get("audience") != self.url,
             "the schedule time is too far ahead": far > FURTHEST,
             "the dispatch deadline is not between 15 s and 30 min": deadline is not None
             and not 15.0 <= float(deadline.rstrip("s")) <= 1800.0,
@@ -174,17 +180,18 @@ class Service:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Answer, and push what is due."""
-        dispatcher = self.tasks.dispatcher()
+        dispatchers = [each.dispatcher() for each in (self.tasks, self.tasks.notify) if each is not None]
         threads = [
             Thread(target=self._server.serve_forever, args=(0.02,), name="cloud tasks"),
-            Thread(target=dispatcher.run, name="dispatcher"),
+            *(Thread(target=each.run, name="dispatcher") for each in dispatchers),
         ]
         for thread in threads:
             thread.start()
         try:
             yield
         finally:
-            dispatcher.stop()
+            for each in dispatchers:
+                each.stop()
             self._server.shutdown()
             for thread in threads:
                 thread.join()
@@ -192,11 +199,11 @@ class Service:
 
 
 @contextmanager
-def cloudtasks(folder: Path, url: str, audience: str = AUDIENCE) -> Iterator[Service]:
+def cloudtasks(folder: Path, url: str) -> Iterator[Service]:
     """Cloud Tasks in this process, which pushes to `url`."""
     database = Database(folder)
     database.prepare()
-    service = Service(CloudTasks(database, url, audience=audience))
+    service = Service(CloudTasks(database, url))
     with service.serving():
         yield service
     database.close()
@@ -220,12 +227,13 @@ def _handler(tasks: CloudTasks) -> type[BaseHTTPRequestHandler]:
             if asked is None or asked[3] is not None:
                 self._say(_error(404, "NOT_FOUND", self.path))
             else:
-                self._say(tasks.create(asked[1], asked[2], body.get("task", {})))
+                self._say(tasks.of(asked[2]).create(asked[1], asked[2], body.get("task", {})))
 
         def do_DELETE(self) -> None:
             asked = TASKS.fullmatch(urlsplit(self.path).path)
             known = asked is not None and asked[3] is not None
-            self._say(tasks.delete(asked[3]) if asked is not None and known else _error(404, "NOT_FOUND", self.path))
+            missing = _error(404, "NOT_FOUND", self.path)
+            self._say(tasks.of(asked[2]).delete(asked[3]) if asked is not None and known else missing)
 
         def _say(self, answer: Answer, headers: Mapping[str, str] = NOTHING) -> None:
             if tasks.answers_to_lose > 0:
@@ -262,21 +270,25 @@ def _certificate(key: RSAPrivateKey) -> str:
 
 
 def main(
-    parent: str, folder: str, url: str, service_account: str, audience: str, port: str, sweep_url: str, seconds: str
+    parent: str, folder: str, url: str, notify_url: str, service_account: str, port: str, sweep_url: str, seconds: str
 ) -> None:
     end_with_parent(int(parent))
     ended = Event()
     on_stop(ended.set)
-    database = Database(Path(folder))
-    database.prepare()
-    tasks = CloudTasks(database, url, service_account, audience, Keys.kept_in(Path(folder)))
+    databases = [Database(Path(folder)), Database(Path(folder, QUEUE))]
+    for each in databases:
+        each.prepare()
+    keys = Keys.kept_in(Path(folder))
+    notify = CloudTasks(databases[1], notify_url, service_account, keys=keys)
+    tasks = CloudTasks(databases[0], url, service_account, notify, keys)
     every = timedelta(seconds=float(seconds))
     timer = Timer(sweep_url, every, tasks.proof(sweep_url), timedelta(minutes=1))
     with Service(tasks, int(port)).serving():
         timer.start()
         ended.wait()
         timer.stop()
-    database.close()
+    for each in databases:
+        each.close()
 
 
 if __name__ == "__main__":

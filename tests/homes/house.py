@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from postroom.house.child import end_with_parent
 from postroom.house.signals import on_stop
 from postroom.house.supervisor import Child, Supervisor, functions_folder
+from postroom.setting import in_url
 from postroom.settings import Settings, every_setting
 
 WORKERS = int(os.environ.get("WORKERS", "1"))
@@ -39,16 +40,17 @@ def main() -> int:
 
 def google_cloud(settings: Settings) -> list[Child]:
     tasks = urlsplit(settings.token_certificates)
-    deliver, sweep = urlsplit(settings.deliver_url or ""), urlsplit(settings.sweep_url or "")
+    private = {"deliver": settings.deliver_url, "notify": settings.notify_url, "sweep": settings.sweep_url}
     host, port = settings.listen
     functions = functions_folder()
 
-    def function(name: str, host: str, port: int, *secrets: str, workers: int = 1) -> Child:
+    def function(name: str, *secrets: str, workers: int = 1) -> Child:
+        parts = urlsplit(private.get(name) or f"//{in_url(host)}:{port}")
         source = str(functions / name / "main.py")
         size = {"WORKERS": str(workers), "THREADS": "16"}
-        return Child(name, ("function", source, name, host, str(port)), {**told(*secrets), **size})
+        return Child(name, ("function", source, name, str(parts.hostname), str(parts.port)), {**told(*secrets), **size})
 
-    queue = (str(settings.data), settings.deliver_url or "", settings.invoker or "", settings.deliver_url or "")
+    queue = (str(settings.data), settings.deliver_url or "", settings.notify_url or "", settings.invoker or "")
     return [
         Child(
             "queue",
@@ -56,9 +58,10 @@ def google_cloud(settings: Settings) -> list[Child]:
             told(),
             module="tests.homes.cloudtasks",
         ),
-        function("submit", host, port, "POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS"),
-        function("deliver", str(deliver.hostname), deliver.port or 0, "POSTROOM_SEAL_PRIVATE", workers=WORKERS),
-        function("sweep", str(sweep.hostname), sweep.port or 0),
+        function("submit", "POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS"),
+        function("deliver", "POSTROOM_SEAL_PRIVATE", workers=WORKERS),
+        function("notify", "POSTROOM_MASTER_KEYS"),
+        function("sweep"),
     ]
 
 
@@ -71,6 +74,7 @@ def aws(settings: Settings) -> list[Child]:
     return [
         lambdas("submit", "submit", host, str(port), secrets=("POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS")),
         *(lambdas(f"deliver-{n}", "deliver", secrets=("POSTROOM_SEAL_PRIVATE",)) for n in range(WORKERS)),
+        lambdas("notify", "notify", secrets=("POSTROOM_MASTER_KEYS",)),
         lambdas("sweep", "sweep", sweep_every(settings)),
         lambdas("queue", "scheduler"),
     ]

@@ -2,6 +2,7 @@
 
 python -m tests.homes.lambdas PARENT submit HOST PORT    the HTTP function behind its gateway
 python -m tests.homes.lambdas PARENT deliver             the worker, and the pollers of its queues
+python -m tests.homes.lambdas PARENT notify              what tells webhooks, and the poller of its queue
 python -m tests.homes.lambdas PARENT sweep SECONDS       the sweep, its timer and the poller of the dead letters
 python -m tests.homes.lambdas PARENT scheduler           EventBridge Scheduler's clock, which moto hasn't
 
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from threading import Event, Thread
 
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.events import Handler
+from postroom.delivery.notice import QUEUE
 from postroom.house.child import end_with_parent
 from postroom.house.signals import on_stop
 from postroom.house.supervisor import functions_folder
@@ -43,9 +45,9 @@ def main(arguments: Sequence[str]) -> None:
             case ["submit", host, port]:
                 queues(settings, clients)
                 parts.enter_context(serving(Gateway(host, int(port), function("submit"))))
-            case ["deliver"]:
-                handler = function("deliver")
-                for queue in queues(settings, clients):
+            case ["deliver" | "notify" as name]:
+                handler = function(name)
+                for queue in queues(settings, clients)[name]:
                     parts.enter_context(Poller(clients, queue, handler, at_once=BATCHES_AT_ONCE))
             case ["sweep", seconds]:
                 handler = function("sweep")
@@ -70,19 +72,19 @@ def function(name: str) -> Handler:
     return handler
 
 
-def queues(settings: Settings, clients: Clients) -> list[str]:
-    """The URLs of the traffic classes' queues, which are made where they are missing, as the deployment would."""
+def queues(settings: Settings, clients: Clients) -> Mapping[str, list[str]]:
+    """The URLs of the queues of each function, which are made where they are missing, as the deployment would."""
     prefix, sqs = (settings.queues or "").rpartition("/")[2], clients.sqs()
     # A message must stay out of sight until the claim of a worker that died with it is over.
     out_of_sight = {"VisibilityTimeout": str(int(settings.lease.total_seconds()) + 1)}
     dead = sqs.create_queue(QueueName=f"{prefix}{DEAD}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": MOST_RECEIVES})}
-    made = []
-    for traffic_class in sorted({route.queue for route in settings.routes.table}):
+    made: dict[str, list[str]] = {"deliver": [], "notify": []}
+    for traffic_class in sorted({route.queue for route in settings.routes.table} | {QUEUE}):
         url: str = sqs.create_queue(QueueName=f"{prefix}{traffic_class}")["QueueUrl"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes=out_of_sight | redrive)
-        made.append(url)
+        made["notify" if traffic_class == QUEUE else "deliver"].append(url)
     return made
 
 

@@ -68,6 +68,7 @@ def gcp(*, gated: bool = False) -> Iterator[Place]:
                 "POSTROOM_BUCKET": "letters",
                 "POSTROOM_QUEUES": f"projects/{project}/locations/here/queues/postroom-",
                 "POSTROOM_DELIVER_URL": f"http://127.0.0.1:{free_port('127.0.0.1')}/",
+                "POSTROOM_NOTIFY_URL": f"http://127.0.0.1:{free_port('127.0.0.1')}/",
                 "POSTROOM_SWEEP_URL": f"http://127.0.0.1:{free_port('127.0.0.1')}/",
                 "POSTROOM_INVOKER": f"tasks@{project}.iam.gserviceaccount.com",
                 "POSTROOM_TASKS_ENDPOINT": f"http://{gates['queue'].address if gated else tasks}",

@@ -7,7 +7,9 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
-PARTS = {part: part for part in ("submit", "deliver", "dispatcher", "sweep")} | {"tests.homes.cloudtasks": "dispatcher"}
+PARTS = {part: part for part in ("submit", "deliver", "notify", "dispatcher", "sweep")} | {
+    "tests.homes.cloudtasks": "dispatcher"
+}
 """What each process of a house is, by a word of its command line."""
 
 

@@ -1,4 +1,4 @@
-"""The worker and the sweep are listened to by the queue and the timer alone."""
+"""The workers and the sweep are listened to by the queue and the timer alone."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ import pytest
 from tests.journeys.office import ROOT, Office
 from tests.journeys.processes import processes_of, words_of
 
+PRIVATE = ("deliver", "notify", "sweep")
 FORGED = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6Im9uZSJ9.e30.AAAA"
 
 
 def addresses(office: Office) -> dict[str, str]:
     """Where the private functions answer over HTTP; on AWS nowhere."""
     if office.place.home == "gcp":
-        return {name: office.settings[f"POSTROOM_{name.upper()}_URL"] for name in ("deliver", "sweep")}
+        return {name: office.settings[f"POSTROOM_{name.upper()}_URL"] for name in PRIVATE}
     found = {}
     for pid, part in processes_of(office.folder).items():
         words = words_of(pid, "cmdline")
-        if "function" in words and part in ("deliver", "sweep"):
+        if "function" in words and part in PRIVATE:
             host, port = words[words.index(part) + 1 :][:2]
             found[part] = f"http://{host}:{port}/"
     return found
 
 
 @pytest.mark.parametrize("shown", [None, FORGED, "Basic Zm9vOmJhcg==", "Bearer "])
-@pytest.mark.parametrize("name", ["deliver", "sweep"])
+@pytest.mark.parametrize("name", PRIVATE)
 def test_nobody_else_is_listened_to(office: Office, name: str, shown: str | None) -> None:
     if office.place.home == "aws":
         refused = called_over_http(office, name)

@@ -5,11 +5,12 @@ Strict clients want every member each time: lists as lists, absent text as null,
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from postroom.delivery.attempt import Attempt
 from postroom.delivery.recipient import Recipient
+from postroom.delivery.record import shown
 from postroom.delivery.submission import Submission
 from postroom.message.attachment import UNKNOWN, Attachment
 from postroom.message.letter import Letter
@@ -101,6 +102,4 @@ def attempt(made: Attempt) -> dict[str, Any]:
 
 def moment(at: datetime | None) -> str | None:
     """ISO 8601 in milliseconds and UTC, the form that every client's parser takes."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return None if at is None else shown(at)

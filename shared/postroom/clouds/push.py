@@ -9,15 +9,17 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Callable
+from typing import TypeVar
 
 from flask import Request, Response
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as Answer
 
-from postroom.delivery.task import DeliveryTask
 from postroom.journal import complain, tell_swept
 from postroom.ports import Unavailable
 from postroom.sweep import Swept
+
+T = TypeVar("T")
 
 LARGEST = 1024 * 1024  # octets: tasks carry ids
 
@@ -38,11 +40,13 @@ def bearer(secret: str) -> Proof:
     return refusal
 
 
-def task_endpoint(deliver: Callable[[], Callable[[DeliveryTask], None]], proof: Proof | None) -> Endpoint:
-    """The HTTP face of a worker; `deliver` makes the use case at the first task."""
+def task_endpoint(
+    worker: Callable[[], Callable[[T], None]], proof: Proof | None, read: Callable[[bytes], T]
+) -> Endpoint:
+    """The HTTP face of a worker; `worker` makes the use case at the first task, `read` a task of its body."""
 
     def work(request: Request) -> dict[str, object]:
-        deliver()(DeliveryTask.from_body(request.get_data()))
+        worker()(read(request.get_data()))
         return {"detail": "done"}
 
     return _endpoint(work, proof)

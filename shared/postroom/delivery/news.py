@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from postroom.delivery.record import EPOCH, Record, plain, times, uuid8
-from postroom.delivery.status import resend_word
+from postroom.delivery.record import Record, newest_first, plain, times
+from postroom.delivery.status import Status, resend_word
 
 if TYPE_CHECKING:
     from postroom.delivery.parcel import Parcel
@@ -25,8 +25,6 @@ Wanted = Mapping[str, Collection[str]]
 SENT = "sent"
 UNTOLD = frozenset({"queued", "canceled"})
 """Words of `last_event` that Resend has no event for."""
-
-_MILLISECONDS = 2**48
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +39,7 @@ class News:
     enhanced_code: str | None = None
     response: str | None = None  # the server's own words
     cause: str | None = None
+    expired: bool = False  # it became too old: that isn't a refusal for good
 
     @property
     def type(self) -> str:
@@ -50,7 +49,7 @@ class News:
     def record(self) -> Record:
         kept = {name: plain(getattr(self, name)) for name in self.__slots__ if name != "webhooks"}
         kept["webhooks"] = list(self.webhooks)
-        return {name: value for name, value in kept.items() if value not in (None, [])}
+        return {name: value for name, value in kept.items() if value not in (None, False, []) or name == "recipient"}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> News:
@@ -88,12 +87,18 @@ def _told(place: int, word: str, at: datetime, of: Recipient | None, wanted: Wan
     if of is None:
         return [News(recipient=place, word=word, at=at, webhooks=webhooks)]
     said = {name: getattr(of, name) for name in ("code", "enhanced_code", "response", "cause")}
-    return [News(recipient=place, word=word, at=at, webhooks=webhooks, **said)]
+    expired = of.status is Status.EXPIRED
+    return [News(recipient=place, word=word, at=at, webhooks=webhooks, expired=expired, **said)]
 
 
 def waiting_for(parcel: Parcel, webhook: str) -> tuple[int, ...]:
     """The places in the parcel's news of what that webhook is still to be told."""
     return tuple(place for place, each in enumerate(parcel.news) if webhook in each.webhooks)
+
+
+def news_since(parcel: Parcel) -> datetime | None:
+    """Since when the oldest of the parcel's news waits that some webhook is still to be told."""
+    return min((each.at for each in parcel.news if each.webhooks), default=None)
 
 
 def without(parcel: Parcel, webhook: str, places: Collection[int]) -> Parcel:
@@ -107,6 +112,9 @@ def without(parcel: Parcel, webhook: str, places: Collection[int]) -> Parcel:
 
 def event_id(parcel: Parcel, place: int) -> str:
     """The id of the event for that piece of news: a UUIDv8, the same whenever it is asked for, the newest first."""
-    digest = hashlib.sha256(f"{parcel.key}/{place}".encode()).digest()
-    milliseconds = int((parcel.news[place].at - EPOCH).total_seconds() * 1000)
-    return uuid8((_MILLISECONDS - 1 - milliseconds).to_bytes(6, "big") + digest[:10])
+    return named_id(f"{parcel.key}/{place}", parcel.news[place].at)
+
+
+def named_id(name: str, at: datetime) -> str:
+    """The id of the event for what that name tells, which happened then."""
+    return newest_first(at, hashlib.sha256(name.encode()).digest()[:10])

@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from postroom.delivery.record import SubmissionId, write_json
+from postroom.delivery.task import DeliveryTask
 from postroom.delivery.together import shares
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ QUEUE = "notify"
 
 MOST = 20
 """Parcels or events in one notice: they are told at once, and whoever dies over them leaves few to be told twice."""
+
+_BEYOND = 1_000_000
+"""More than the turns that follow from how much news there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Notice:
         """At most 64 characters of [0-9a-f]; a hint by which a home may collapse copies, never a guarantee."""
         return hashlib.sha256(self.body()).hexdigest()
 
+    def again(self) -> Notice:
+        """The same under a name that neither this notice nor its tombstone swallows."""
+        return replace(self, turn=self.turn + _BEYOND)
+
     def body(self) -> bytes:
         notice = {"webhook": self.webhook, "parcels": self.parcels, "events": self.events, "turn": self.turn}
         return write_json(notice).encode()
@@ -61,6 +69,14 @@ class Notice:
             return cls(str(notice["webhook"]), parcels, tuple(map(str, notice["events"])), int(notice["turn"]))
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"this is not a notice for a webhook: {error!r}") from error
+
+
+def read_queued(body: bytes) -> DeliveryTask | Notice:
+    """What a queue carries, whichever it is. Raises ValueError."""
+    try:
+        return DeliveryTask.from_body(body)
+    except ValueError:
+        return Notice.from_body(body)
 
 
 def notices(parcels: Iterable[Parcel], turn: int | None = None) -> list[Notice]:

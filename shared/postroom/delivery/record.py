@@ -30,8 +30,15 @@ def times(fields: Record, *names: str) -> Record:
     return fields
 
 
+def shown(at: datetime) -> str:
+    """ISO 8601 in milliseconds and UTC, the form that every client's parser takes."""
+    # Clients of some languages know no offset but `Z`.
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_MILLISECONDS = 2**48  # that such an id has room for
 
 
 def microseconds(at: datetime) -> int:
@@ -42,6 +49,12 @@ def microseconds(at: datetime) -> int:
 def moment(number: int) -> datetime:
     """The inverse of `microseconds`."""
     return EPOCH + number * _MICROSECOND
+
+
+def newest_first(at: datetime, rest: bytes) -> str:
+    """A UUIDv8 that sorts before those of earlier milliseconds; `rest` are ten octets that tell it from others."""
+    milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
+    return uuid8((_MILLISECONDS - 1 - milliseconds).to_bytes(6, "big") + rest)
 
 
 def uuid8(digest: bytes) -> str:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from postroom.delivery.actors import ROUTE
+from postroom.delivery.notice import QUEUE as NOTIFY
 from postroom.smtp.security import Security
 from postroom.smtp.spelling import host_name, phases
 
@@ -42,11 +43,14 @@ def _security(said: object) -> Security:
     return Security(policy)
 
 
+_TAKEN = {"dead": "the dead letters' queue", NOTIFY: "the queue of what webhooks are told"}
+
+
 def _queue(said: object) -> str:
     if not re.fullmatch(r"[a-z0-9-]{1,40}", queue := text_of(said)):
         raise ValueError("must be 1 to 40 of a-z, 0-9 and -")
-    if queue == "dead":
-        raise ValueError("can't be `dead`, which is the name of the dead letters' queue")
+    if (taken := _TAKEN.get(queue)) is not None:
+        raise ValueError(f"can't be `{queue}`, which is the name of {taken}")
     return queue
 
 

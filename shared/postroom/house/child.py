@@ -1,7 +1,7 @@
 """A process that the supervisor starts: it ends when its parent does, however the parent ends.
 
 python -m postroom.house.child PARENT function SOURCE TARGET HOST PORT
-python -m postroom.house.child PARENT dispatcher DELIVER_URL TASKS_AT_ONCE SWEEP_URL
+python -m postroom.house.child PARENT dispatcher DELIVER_URL NOTIFY_URL TASKS_AT_ONCE SWEEP_URL
 
 PARENT is the parent's process id: asked of the system it would be another's where the parent is dead already.
 """
@@ -45,14 +45,15 @@ def serve_function(source: str, target: str, host: str, port: str) -> None:
     _cli(["--source", source, "--target", target, "--host", host, "--port", port])
 
 
-def dispatch(deliver_url: str, at_once: int, sweep_url: str) -> None:
+def dispatch(deliver_url: str, notify_url: str, at_once: int, sweep_url: str) -> None:
     """Push due tasks until SIGTERM, at most `at_once` of a queue at a time, and call the sweep now and then."""
     from postroom import wiring
     from postroom.house.signals import on_stop
     from postroom.settings import Settings
 
     settings = Settings.from_environment()
-    dispatcher, timer = wiring.dispatcher(settings, deliver_url, at_once), wiring.timer(settings, sweep_url)
+    dispatcher = wiring.dispatcher(settings, deliver_url, notify_url, at_once)
+    timer = wiring.timer(settings, sweep_url)
     on_stop(dispatcher.stop)
     timer.start()
     dispatcher.run()
@@ -64,8 +65,8 @@ def main(arguments: list[str]) -> None:
     match arguments[1:]:
         case ["function", source, target, host, port]:
             serve_function(source, target, host, port)
-        case ["dispatcher", deliver_url, at_once, sweep_url]:
-            dispatch(deliver_url, int(at_once), sweep_url)
+        case ["dispatcher", deliver_url, notify_url, at_once, sweep_url]:
+            dispatch(deliver_url, notify_url, int(at_once), sweep_url)
         case _:
             sys.exit(f"postroom: not a child process: {arguments}")
 

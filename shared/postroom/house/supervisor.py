@@ -196,7 +196,8 @@ def _healthy(host: str, port: int) -> bool:
 def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, threads: int) -> list[Child]:
     """The children of one house. The private functions listen on free ports of the loopback.
 
-    The private seal is the worker's alone, and the keys of the API are the API's: a hole in one is no hole in all.
+    The private seal is the worker's alone, and the keys of the API are the API's, but for the master keys, by which
+    webhooks' secrets are opened: a hole in one is no hole in all.
     """
     functions = functions_folder()
     environment = {**os.environ, **variables, "PYTHONUNBUFFERED": "1"}
@@ -209,7 +210,8 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
 
     size = {"WORKERS": str(workers), "THREADS": str(threads)}
     worker_host = "127.0.0.1"  # wherever the API listens, the worker is nobody else's
-    deliver_port, sweep_port = free_port(worker_host), free_port(worker_host)
+    deliver_port, notify_port, sweep_port = (free_port(worker_host) for _ in range(3))
+    urls = [f"http://{worker_host}:{each}/" for each in (deliver_port, notify_port, sweep_port)]
     at_once = str(workers * threads)  # more would wait in the function's backlog while their time runs
     return [
         Child(
@@ -223,13 +225,19 @@ def house(host: str, port: int, variables: Mapping[str, str], *, workers: int, t
             told("POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET", **size),
         ),
         Child(
+            "notify",
+            ("function", str(functions / "notify" / "main.py"), "notify", worker_host, str(notify_port)),
+            # What it waits for is other people's servers: one process has threads enough for that.
+            told("POSTROOM_MASTER_KEYS", "POSTROOM_TASK_SECRET", WORKERS="1", THREADS=str(threads)),
+        ),
+        Child(
             "sweep",
             ("function", str(functions / "sweep" / "main.py"), "sweep", worker_host, str(sweep_port)),
             told("POSTROOM_TASK_SECRET", WORKERS="1", THREADS="2"),
         ),
         Child(
             "dispatcher",
-            ("dispatcher", f"http://{worker_host}:{deliver_port}/", at_once, f"http://{worker_host}:{sweep_port}/"),
+            ("dispatcher", *urls[:2], at_once, urls[2]),
             told("POSTROOM_TASK_SECRET"),
             after=(worker_host, deliver_port),
         ),

@@ -11,7 +11,6 @@ from typing import Any
 from postroom.at_once import at_once
 from postroom.clouds.aws.clients import Clients, reaching
 from postroom.clouds.aws.events import Message
-from postroom.delivery.task import DeliveryTask
 from postroom.journal import complain
 from postroom.ports import Unavailable
 
@@ -35,9 +34,9 @@ def each(messages: Sequence[Message], work: Callable[[Message], None], failed: C
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failures]}
 
 
-def task_in(message: Message) -> DeliveryTask:
-    """Raises ValueError where there is none."""
-    return DeliveryTask.from_body(str(message["body"]).encode("utf-8", "surrogatepass"))
+def body_of(message: Message) -> bytes:
+    """What was put into the queue."""
+    return str(message["body"]).encode("utf-8", "surrogatepass")
 
 
 def pause(clients: Clients, message: Message) -> None:

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from postroom.clouds.aws import batch
-from postroom.clouds.aws.batch import task_in, which
+from postroom.clouds.aws.batch import body_of, which
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.events import Handler, Message, expect, is_batch, is_http, is_timer
-from postroom.delivery.task import DeliveryTask
+from postroom.delivery.notice import read_queued
 from postroom.journal import complain, note, tell_swept
 from postroom.ports import Schedule
 from postroom.sweep import Swept
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+T = TypeVar("T")
 
 AFTER_DEATH = timedelta(minutes=15)  # until a task comes again that its queue has given up
 LONGEST_TEXT = 64 * 1024  # characters of a message that can't be read; a log line takes 256 KB
@@ -44,8 +46,8 @@ def http_handler(app: WSGIApplication) -> Handler:
     return handler
 
 
-def task_handler(deliver: Callable[[], Callable[[DeliveryTask], None]], clients: Clients) -> Handler:
-    """The face of a worker: batches of SQS messages, each a task; `deliver` makes the use case at the first.
+def task_handler(worker: Callable[[], Callable[[T], None]], clients: Clients, read: Callable[[bytes], T]) -> Handler:
+    """The face of a worker: batches of SQS messages, each a task that `read` reads; `worker` makes the use case.
 
     Each task has a thread, so destinations don't wait for each other. Whatever became of its letters, a task that ran
     is done with. One that raises is reported as failed and comes again after a pause; so does a message that isn't
@@ -53,7 +55,7 @@ def task_handler(deliver: Callable[[], Callable[[DeliveryTask], None]], clients:
     """
 
     def work(message: Message) -> None:
-        deliver()(task_in(message))
+        worker()(read(body_of(message)))
 
     def handler(event: Any, _: Any) -> Any:
         expect(event, is_batch, "a batch of SQS messages")
@@ -68,12 +70,12 @@ def sweep_handler(
     """The face of the sweep: called by its timer, and with the messages of the dead-letter queue.
 
     A dead letter's task is put again, under names that nobody has used, after fifteen minutes. That is no endless
-    loop: a parcel counts the workers that died with it and is parked.
+    loop: a parcel counts the workers that died with it and is parked, and a notice ends with its news.
     """
 
     def revive(message: Message) -> None:
         try:
-            task = task_in(message)
+            task = read_queued(body_of(message))
         except ValueError as error:
             # Its parcels, if it named any, are found by the sweep itself.
             complain(error, what="a dead letter is dropped", text=str(message["body"])[:LONGEST_TEXT], **which(message))

@@ -18,9 +18,9 @@ FURTHEST = timedelta(days=29)
 class CloudTasksSchedule:
     """Implements `Schedule` over Cloud Tasks.
 
-    `queues` names the queue of a traffic class, such as projects/P/locations/L/queues/Q. A task is pushed to `url`
-    with an OIDC token of the service account of that e-mail address, made for `audience`. `dispatch_deadline` is how
-    long the function may take to answer, 15 seconds to 30 minutes.
+    `queues` names the queue of a traffic class, such as projects/P/locations/L/queues/Q. A task is pushed to the URL
+    that `urls` names for its class, with an OIDC token of the service account of that e-mail address, which is made for
+    that URL. `dispatch_deadline` is how long the function may take to answer, 15 seconds to 30 minutes.
 
     `put_many` makes one call a task, several at once. A batch would be one call, but that only begins an operation
     which has to be asked about until it is over, and which is partly a failure where one name was used before.
@@ -31,17 +31,15 @@ class CloudTasksSchedule:
         clients: Clients,
         queues: Callable[[str], str],
         *,
-        url: str,
+        urls: Callable[[str], str],
         service_account: str,
-        audience: str,
         dispatch_deadline: timedelta,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._clients = clients
         self._queues = queues
-        self._url = url
+        self._urls = urls
         self._service_account = service_account
-        self._audience = audience
         self._deadline = dispatch_deadline
         self._clock = clock
 
@@ -50,13 +48,13 @@ class CloudTasksSchedule:
         from google.cloud import tasks_v2
 
         now = self._clock()
-        queue = self._queues(task.queue)
+        queue, url = self._queues(task.queue), self._urls(task.queue)
         pushed = tasks_v2.HttpRequest(
-            url=self._url,
+            url=url,
             http_method=tasks_v2.HttpMethod.POST,
             headers={"Content-Type": "application/json"},
             body=task.body(),
-            oidc_token=tasks_v2.OidcToken(service_account_email=self._service_account, audience=self._audience),
+            oidc_token=tasks_v2.OidcToken(service_account_email=self._service_account, audience=url),
         )
         wanted = tasks_v2.Task(
             name=_name(queue, task),

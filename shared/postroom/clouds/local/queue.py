@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlite3 import Connection
 
 from postroom.clouds.local.database import Database
+from postroom.delivery.notice import Notice, read_queued
 from postroom.delivery.record import microseconds, moment
-from postroom.delivery.task import DeliveryTask
 
 TOMBSTONE = timedelta(hours=1)
 """How long a name stays taken after its task has run."""
@@ -35,11 +35,12 @@ class Task:
 
     @property
     def letters(self) -> int:
-        """How many it carries."""
+        """How many it carries; of a notice, how many letters and events it tells of."""
         try:
-            return len(DeliveryTask.from_body(self.body).parcels)
+            queued = read_queued(self.body)
         except ValueError:  # of another function's
             return 1
+        return len(queued.parcels) + (len(queued.events) if isinstance(queued, Notice) else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,89 @@
+"""What a webhook was told and still waits for: its log, and the news of parcels.
+
+An event is recorded before its news is taken off the parcel: whoever dies in between finds the one, and does the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from postroom.account.event import Event, Told
+from postroom.claims import Claims
+from postroom.delivery.news import waiting_for, without
+from postroom.delivery.parcel import Parcel
+from postroom.delivery.record import SubmissionId
+from postroom.event_log import EventLog
+from postroom.ports import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One webhook's. All raise `Unavailable`."""
+
+    webhook: str
+    log: EventLog
+    claims: Claims
+
+    def event(self, id_: str) -> Event | None:
+        return self.log.get(self.webhook, id_)
+
+    def parcel(self, submission: SubmissionId, number: int) -> Found | None:
+        return self.claims.submissions.find(submission, number)
+
+    def parcel_of(self, event: Event) -> Found | None:
+        """The parcel that the event is about, if there is one and it still knows of it."""
+        if event.parcel is None:
+            return None
+        submission, number, place = event.parcel
+        found = self.parcel(SubmissionId(submission), number)
+        return found if found is not None and place < len(found.parcel.news) else None
+
+    def record(self, before: Event | None, after: Event) -> None:
+        """Write the event over what it was. Where somebody else was at it too, none of the attempts is lost."""
+        while not self.log.record(self.webhook, after, before):
+            before = self.event(after.id)
+            if before is not None:
+                after = _merged(before, after)
+
+    def take_off(self, parcel: Parcel, places: Collection[int]) -> bool:
+        """Let that news of the parcel wait for the webhook no more; False where a worker holds the parcel just now."""
+        if not places:
+            return True
+        unclaimed = False
+
+        def told(stored: Parcel) -> Parcel | None:
+            nonlocal unclaimed
+            unclaimed = True
+            taken = without(stored, self.webhook, places)
+            return None if taken == stored else taken
+
+        self.claims.report(parcel.submission, parcel.number, told)
+        return unclaimed
+
+    def drop_parcel(self, submission: SubmissionId, number: int) -> bool:
+        """Take all of a parcel's news off, untold. As `take_off`."""
+        found = self.parcel(submission, number)
+        return found is None or self.take_off(found.parcel, waiting_for(found.parcel, self.webhook))
+
+    def drop_event(self, id_: str) -> bool:
+        """Give an event up. As `take_off`."""
+        event = self.event(id_)
+        if event is None:
+            return True
+        if event.status is Told.PENDING:
+            self.record(event, replace(event, status=Told.FAILED, next_attempt_at=None))
+        return self.close(event)
+
+    def close(self, event: Event) -> bool:
+        """Take off the news of an event that is done with. As `take_off`."""
+        found = self.parcel_of(event)
+        return found is None or event.parcel is None or self.take_off(found.parcel, [event.parcel[2]])
+
+
+def _merged(stored: Event, ours: Event) -> Event:
+    """What is stored, and our attempts. An event that anybody has delivered is."""
+    posts = tuple(sorted({*stored.posts, *ours.posts}, key=lambda each: each.sent_at))
+    if Told.DELIVERED in (stored.status, ours.status):
+        return replace(stored, posts=posts, status=Told.DELIVERED, next_attempt_at=None)
+    return replace(stored, posts=posts)
