@@ -225,6 +225,14 @@ class Accept:
         """What was accepted under the idempotency key, the newest first, a batch in its order; erased ones as well."""
         return Keyed(key, self.secret()).letters(self.submissions)
 
+    def repeated(self, key: str, fingerprint: str) -> Submission | None:
+        """The letter that was taken for the same request under the key within the day, its tasks put."""
+        taken = next(self.under_key(key), None)
+        if taken is None or taken.fingerprint != fingerprint or is_old(taken, self.clock()):
+            return None
+        self.put([taken])
+        return taken
+
     def _submission(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> Submission:
         request, sending = admitted.request, admitted.sending
         letter = request.letter

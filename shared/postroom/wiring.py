@@ -38,6 +38,7 @@ from postroom.domains import SendingDomains
 from postroom.enclosures import Enclosures
 from postroom.erasing import Erase
 from postroom.event_log import EventLog
+from postroom.filling import Published
 from postroom.idempotency import deployment_secret
 from postroom.journal import complain, note, tell
 from postroom.letter_headers import LetterHeaders
@@ -55,6 +56,7 @@ from postroom.sparing import Sparing
 from postroom.suppressions import Suppressions
 from postroom.sweep import Sweep
 from postroom.telling import Telling
+from postroom.templates import Templates
 from postroom.webhooks import Listeners, Webhooks
 
 if TYPE_CHECKING:
@@ -491,7 +493,14 @@ def submit_app(settings: Settings) -> Flask:
         proxies=settings.proxies,
         rates=limiting(settings),
         domains=sending_domains(settings, remembered(settings).afresh),
+        templates=templating(settings, remembered(settings).afresh),
+        published=Published(templating(settings, remembered(settings))),
+        repeat=accept.repeated,
     )
+
+
+def templating(settings: Settings, directory: Directory) -> Templates:
+    return Templates(directory=directory, versions=home(settings).directory, clock=now, randomness=os.urandom)
 
 
 def limiting(settings: Settings) -> Rates | None:

@@ -30,10 +30,12 @@ from postroom.delivery.routing import Relay, Route, Routes
 from postroom.domain_register import DomainRegister
 from postroom.domains import SendingDomains
 from postroom.erasing import Erase
+from postroom.filling import Published
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
 from postroom.rates import Rates
 from postroom.suppressions import Suppressions
+from postroom.templates import Templates
 from tests.api.fakes import Drawer, Memory, Tasks
 from tests.doubles.book import Book
 from tests.doubles.keys import a_key
@@ -103,6 +105,9 @@ class Office:
             verifiable_for=timedelta(days=7),
             test_domain="postroom.test",
         )
+        self.templates = Templates(
+            directory=self.directory, versions=self.directory, clock=lambda: self.now, randomness=randomness
+        )
         self.app: Flask = create_app(
             accept=self.accept,
             accept_batch=AcceptBatch(self.accept),
@@ -127,6 +132,9 @@ class Office:
             rates=self.rates,
             proxies=self.proxies,
             domains=self.domains,
+            templates=self.templates,
+            published=Published(self.templates),
+            repeat=self.accept.repeated,
         )
         self.client: FlaskClient = self.app.test_client()
 

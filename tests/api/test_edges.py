@@ -83,7 +83,6 @@ NOT_OURS = [
     ("POST", f"/contacts/{ID}/segments/{ID}"),
     ("PATCH", f"/contacts/{ID}/topics"),
     ("POST", f"/broadcasts/{ID}/send"),
-    ("POST", f"/templates/{ID}/publish"),
     ("POST", f"/webhooks/{ID}/signing-secret/rotate"),
     ("DELETE", "/oauth/grants/x"),
     *(
@@ -99,7 +98,6 @@ NOT_OURS = [
             "/logs",
             "/oauth/grants",
             "/segments",
-            "/templates",
             "/topics",
             "/webhooks",
         )

@@ -95,7 +95,6 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     (letter(scheduled_at=1893456000), "scheduled_at", "expected a string, not a number"),
     (letter(scheduled_at=["in 1 min"]), "scheduled_at", "expected a string, not an array"),
     (letter(scheduled_at="\ud800"), "scheduled_at", "it holds half a surrogate pair at position 0"),
-    (letter(template={"id": "x"}), "template", OFFER),
     (letter(topic_id="x"), "topic_id", OFFER),
     (letter(delivery="fast"), "delivery", "expected an object, not a string"),
     (letter(delivery={"on_unknown": "drop"}), "delivery.on_unknown", "expected one of retry, hold"),

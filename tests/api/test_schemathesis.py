@@ -84,6 +84,7 @@ REAL: Mapping[tuple[str, ...], Callable[[], tuple[str, ...]]] = {
     ("email_id", "attachment_id"): lambda: itemgetter("email", "id")(enclosed()),
     ("domain_id",): lambda: (OFFICE.domains.create(f"d{next(NUMBERS)}.example").id,),
     ("api_key_id",): lambda: (posted("/api-keys", name="of a test"),),
+    ("template_id",): lambda: (posted("/templates", name="of a test", html="<p>Hello {{ NAME }}"),),
     ("suppression_id",): lambda: (posted("/suppressions", email=f"{next(NUMBERS)}@home.example"),),
 }
 

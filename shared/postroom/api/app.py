@@ -23,6 +23,7 @@ from postroom.api.details import REQUEST_ID, refusal
 from postroom.api.domains import Domains
 from postroom.api.emails import Emails
 from postroom.api.files import Files
+from postroom.api.filling import Filling
 from postroom.api.guesses import Guesses
 from postroom.api.keys import ApiKeys
 from postroom.api.operation import Access, Operation
@@ -32,17 +33,20 @@ from postroom.api.reference import SLASHED, Reference
 from postroom.api.sending import Sending
 from postroom.api.stored import Stored
 from postroom.api.suppressions import SuppressionList
+from postroom.api.templates import TemplateViews
 from postroom.batch import BatchRequest, Outcome
 from postroom.change import Change
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.domains import SendingDomains
+from postroom.filling import Published
 from postroom.journal import complain
 from postroom.keys import Keys, Uses
 from postroom.ports import Directory, Submissions, Unavailable
 from postroom.preflight.check import Check
 from postroom.rates import Rates
 from postroom.suppressions import Suppressions
+from postroom.templates import Templates
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -71,6 +75,9 @@ def create_app(
     healthy: Callable[[], None],
     preflight: Callable[[str | None], Sequence[Check]],
     domains: SendingDomains,
+    templates: Templates,
+    published: Published,
+    repeat: Callable[[str, str], Submission | None],
     proxies: int = 0,
     rates: Rates | None = None,
 ) -> Flask:
@@ -81,13 +88,16 @@ def create_app(
     guard = Guard(directory, bootstrap_key, clock, uses, Guesses(clock), proxies, rates)
     stored = Stored(submissions)
 
+    def filling() -> Filling:
+        return Filling(published)
+
     def healthz() -> Response:
         healthy()
         return answer({"status": "ok"})
 
     operations = [
-        *Sending(accept, clock).operations(),
-        *Batches(accept_batch, clock).operations(),
+        *Sending(accept, repeat, filling, clock).operations(),
+        *Batches(accept_batch, filling, clock).operations(),
         *Emails(stored=stored, under_key=under_key, erase=erase, clock=clock).operations(),
         *Files(stored, links, public_url, clock).operations(),
         *Changes(stored, change, clock).operations(),
@@ -95,6 +105,7 @@ def create_app(
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),
         *Domains(domains).operations(),
+        *TemplateViews(templates).operations(),
         Operation(
             method="GET",
             path="/healthz",

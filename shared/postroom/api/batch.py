@@ -14,6 +14,7 @@ from marshmallow import ValidationError, fields
 from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
 from postroom.api.answers import Answer, SentEmail, told
 from postroom.api.body import answer, digest, read_array
+from postroom.api.filling import Filling
 from postroom.api.headers import MODE, MODES, BatchHeaders
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
@@ -60,6 +61,7 @@ class Batches:
     """The view."""
 
     accept: Callable[[BatchRequest], Sequence[Outcome]]
+    filling: Callable[[], Filling]
     clock: Callable[[], datetime]
 
     def operations(self) -> Iterator[Operation]:
@@ -93,11 +95,9 @@ class Batches:
         if strict and flaws:
             raise _all_of(flaws)
         fingerprint = digest([item.spelled for item in items])
+        filling = self.filling()
         asked = BatchRequest(
-            items=[
-                ValidationError(item.errors) if item.email is None else submit_request(item.email, fingerprint)
-                for item in items
-            ],
+            items=[_asked(item, filling, fingerprint) for item in items],
             fingerprint=fingerprint,
             idempotency_key=key,
             strict=strict,
@@ -131,6 +131,16 @@ def _read(document: Any, now: datetime, *, keyed: bool) -> _Item:
     except ValidationError as error:
         return _Item(None, error.messages_dict, document)
     return _Item(email, {}, spelled(document, email["attachments"]))
+
+
+def _asked(item: _Item, filling: Filling, fingerprint: str) -> SubmitRequest | ValidationError:
+    """The use case's form of an item, or why it has none."""
+    if item.email is None:
+        return ValidationError(item.errors)
+    try:
+        return submit_request(filling(item.email), fingerprint)
+    except ValidationError as error:
+        return error
 
 
 def _refused(refusals: Mapping[int, Exception], asked: BatchRequest) -> Problem:

@@ -6,6 +6,7 @@ Each kind knows its own JSON Schema, its `shape`: what a look at the value alone
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,13 @@ from postroom.message.letter import check_header
 
 MOST_HEADERS = 100
 LONGEST_HEADERS = 64 * 1024  # characters of all names and values
+MOST_VARIABLES = 200
+LONGEST_VARIABLE_NAME = 50
+VARIABLE_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+
+_MOST_VALUES = 200_000  # characters of all variables, and one for each value
+_DEEPEST_VALUE = 8
+_LARGEST_NUMBER = 10**15
 
 Shape = Mapping[str, Any]
 """JSON Schema, as OpenAPI 3.1 has it."""
@@ -78,6 +86,56 @@ class Flag(Value[bool]):
         if not isinstance(value, bool):
             raise ValidationError(f"expected true or false, not {kind(value)}")
         return value
+
+
+class Variables(Value[dict[str, Any]]):
+    """What a template is filled in with: texts, numbers, true and false, and lists and objects of those."""
+
+    def shape(self) -> Shape:
+        return {
+            "type": "object",
+            "maxProperties": MOST_VARIABLES,
+            "propertyNames": {"pattern": VARIABLE_NAME, "maxLength": LONGEST_VARIABLE_NAME},
+        }
+
+    def read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError(f"expected an object, not {kind(value)}")
+        given = {name: each for name, each in value.items() if each is not None}
+        if len(given) > MOST_VARIABLES:
+            raise ValidationError(f"it holds {len(given)} variables, and at most {MOST_VARIABLES} may be given")
+        left = [_MOST_VALUES]
+        return dict(collected(given.items(), lambda name, each: (name, _variable(name, each, left))))
+
+
+def _variable(name: str, value: Any, left: list[int]) -> Any:
+    if len(name) > LONGEST_VARIABLE_NAME or not re.fullmatch(VARIABLE_NAME, name):
+        raise ValidationError(
+            f"a variable's name is made of 1 to {LONGEST_VARIABLE_NAME} ASCII letters, digits and `_`, a letter first"
+        )
+    return _filled_in(value, 1, left)
+
+
+def _filled_in(value: Any, depth: int, left: list[int]) -> Any:
+    """The value, checked; `left` is how much all of the values may still hold, in characters, each one for itself."""
+    left[0] -= len(value) + 1 if isinstance(value, str) else 1
+    if left[0] < 0:
+        raise ValidationError(f"the variables hold more than {_MOST_VALUES:,} characters and values in total")
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+        raise ValidationError(
+            "it is larger than 10^15, which not every reader of JSON keeps exactly: give it as a string"
+        )
+    if isinstance(value, list | dict):
+        if depth > _DEEPEST_VALUE:
+            raise ValidationError(f"its lists and objects are nested deeper than {_DEEPEST_VALUE} levels")
+        inner = value.values() if isinstance(value, dict) else value
+        for name in value if isinstance(value, dict) else ():
+            left[0] -= len(_text(name))
+        for each in inner:
+            _filled_in(each, depth + 1, left)
+    return value
 
 
 class Address(Value[Mailbox]):

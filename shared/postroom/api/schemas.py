@@ -19,6 +19,7 @@ from postroom.api.fields import (
     NotOffered,
     Text,
     Timestamp,
+    Variables,
     accepted_by,
 )
 from postroom.api.problems import MISSING
@@ -29,6 +30,8 @@ from postroom.smtp.security import Security
 MOST_RECIPIENTS = 50
 MOST_TAGS = 50
 LONGEST_SUBJECT = 998
+
+_TWO_BODIES = "`template` was given too, and makes the letter's body: leave one of them out"
 
 _ITEM: dict[str, Any] = {"null": "expected an object, not null"}
 _TAG_PART = validate.Regexp(
@@ -70,8 +73,22 @@ class DeliverySchema(Members):
     )
 
 
+class TemplateUseSchema(Members):
+    """A template that a letter is made of, and what it is filled in with."""
+
+    id = Text(
+        required=True,
+        validate=[
+            validate.Length(1, 100, error="a template's id or alias has {min} to {max} characters"),
+            accepted_by(check_text, pattern=ONE_LINE),
+        ],
+        metadata={"description": "The id or the alias of a template that is published.", "examples": ["welcome"]},
+    )
+    variables = Variables(load_default=dict, metadata={"description": "The values of its variables, by their names."})
+
+
 class EmailSchema(Members):
-    """One letter to send. It has a body: `html`, `text` or both."""
+    """One letter to send. It has `from`, `subject` and a body, `html`, `text` or both; or a template that has them."""
 
     example: ClassVar[dict[str, Any]] = {
         "from": "Acme <hello@example.com>",
@@ -81,21 +98,23 @@ class EmailSchema(Members):
     }
 
     sender = Address(
-        required=True,
+        load_default=None,
         data_key="from",
-        metadata={"description": "Whom it is from: `a@example.com` or `Name <a@example.com>`."},
+        metadata={
+            "description": "Whom it is from: `a@example.com` or `Name <a@example.com>`. A template may say it instead."
+        },
     )
     to = Addresses(required=True, least=1, most=MOST_RECIPIENTS, metadata={"description": "Whom it is for."})
     cc = Addresses(load_default=(), most=MOST_RECIPIENTS, metadata={"description": "Who gets a copy."})
     bcc = Addresses(load_default=(), most=MOST_RECIPIENTS, metadata={"description": "Who gets a copy unnamed."})
     reply_to = Addresses(load_default=(), most=MOST_RECIPIENTS, metadata={"description": "Whom answers go to."})
     subject = Text(
-        required=True,
+        load_default=None,
         validate=[
             validate.Length(max=LONGEST_SUBJECT, error="it is longer than {max} characters"),
             accepted_by(check_text, pattern=ONE_LINE),
         ],
-        metadata={"description": "What it is about.", "examples": ["Hello"]},
+        metadata={"description": "What it is about. A template may say it instead.", "examples": ["Hello"]},
     )
     html = Text(load_default="", metadata={"description": "The letter as HTML."})
     text = Text(load_default="", metadata={"description": "The letter as plain text. An empty one counts as none."})
@@ -116,13 +135,24 @@ class EmailSchema(Members):
         metadata={"description": "Files that travel along."},
     )
     scheduled_at = ScheduledAt(load_default=None)
-    template = NotOffered(metadata={"description": "The stored template to fill in."})
+    template = fields.Nested(
+        TemplateUseSchema, load_default=None, metadata={"description": "The stored template that it is made of."}
+    )
     topic_id = NotOffered(metadata={"description": "The topic that recipients may have left."})
     delivery = fields.Nested(
         DeliverySchema, load_default=dict, metadata={"description": "How the letter is to be carried."}
     )
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
-    def _has_a_body(self, _data: Any, original: dict[str, Any], **_: Any) -> None:
+    def _is_whole(self, _data: Any, original: dict[str, Any], **_: Any) -> None:
+        """It has a sender, a subject and a body, its own or a template's."""
+        if original.get("template") is not None:
+            twice = [name for name in ("html", "text") if original.get(name) is not None]
+            if twice:
+                raise ValidationError({name: [_TWO_BODIES] for name in twice})
+            return
+        missing = [name for name in ("from", "subject") if original.get(name) is None]
         if all(original.get(name) in (None, "") for name in ("html", "text")):
-            raise ValidationError(MISSING, "html` or `text")  # the backticks of one path, around two
+            missing.append("html` or `text")  # the backticks of one path, around two
+        if missing:
+            raise ValidationError({name: [MISSING] for name in missing})

@@ -15,6 +15,7 @@ from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
 from postroom.api.answers import SentEmail
 from postroom.api.auth import asking
 from postroom.api.body import answer, digest, read_object
+from postroom.api.filling import Filling
 from postroom.api.headers import LONGEST_KEY, SubmissionHeaders
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, invalid
@@ -29,6 +30,7 @@ UNKEYED = "unkeyed"
 """The fingerprint of a request without a key: no other is ever compared with it, and to make one takes its time."""
 
 _SCHEMA = EmailSchema()
+_PLACES = {field.data_key or name: place for place, (name, field) in enumerate(_SCHEMA.fields.items())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Sending:
     """The views."""
 
     accept: Callable[[SubmitRequest], Submission]
+    repeat: Callable[[str, str], Submission | None]
+    filling: Callable[[], Filling]
     clock: Callable[[], datetime]
 
     def operations(self) -> Iterator[Operation]:
@@ -60,7 +64,14 @@ class Sending:
         except ValidationError as error:
             raise invalid(error.messages_dict) from None
         fingerprint = UNKEYED if key is None else digest(spelled(document, email["attachments"]))
-        asked = submit_request(email, fingerprint, key)
+        try:
+            asked = submit_request(self.filling()(email), fingerprint, key)
+        except ValidationError as error:
+            # The template may have been published anew, or deleted, since the letter was taken under this key.
+            taken = None if key is None else self.repeat(key, fingerprint)
+            if taken is not None:
+                return answer({"id": taken.id})
+            raise invalid(error.messages_dict) from None
         try:
             submission = self.accept(asked)
         except (Untimely, NoRoute) as error:
@@ -96,7 +107,7 @@ def checked(document: Any, now: datetime, *, keyed: bool) -> dict[str, Any]:
     if errors or (late and not keyed):
         for name, flaws in late.items():
             errors[name] = {**errors.get(name, {}), **flaws} if isinstance(flaws, dict) else flaws
-        raise ValidationError(errors)
+        raise ValidationError(dict(sorted(errors.items(), key=lambda flaw: _PLACES.get(flaw[0], len(_PLACES)))))
     return email | {"untimely": late}
 
 
