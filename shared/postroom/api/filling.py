@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import ValidationError
 
 from postroom.account.template import Template
+from postroom.api.pages import as_id
 from postroom.api.problems import MISSING
 from postroom.api.schemas import LONGEST_SUBJECT
 from postroom.filling import Published, Ready, Unpublished
@@ -39,7 +40,7 @@ class Filling:
         asked = email["template"]
         if asked is None:
             return email
-        head, ready = self._ready(asked["id"])
+        head, ready = self._ready(as_id(asked["id"]) or asked["id"])
         email = _completed(email, ready)
         variables = _checked(ready, asked["variables"])
         url = self.unsubscribe_url(email) if ready.letter.unsubscribes else None
