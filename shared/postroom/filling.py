@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from postroom.account.template import Template, Variable, Version
 from postroom.message.address import Mailbox
-from postroom.templates import Templates
+from postroom.templates import Templates, UnknownTemplate
 
 if TYPE_CHECKING:
     from postroom.rendering.letter import LetterTemplate
@@ -49,26 +49,37 @@ class Ready:
 class Published:
     """The published versions, ready to be filled in: the last ones that were asked for are kept."""
 
-    templates: Templates
+    templates: Templates  # as this process remembers them
+    afresh: Templates
     _ready: OrderedDict[str, Ready] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def __call__(self, id_or_alias: str) -> tuple[Template, Ready]:
         """Raises `UnknownTemplate`, `Unpublished`, `Unavailable`, or `Flaw` where it was stored by other rules."""
-        head = self.templates.head(id_or_alias)
-        if head.published is None:
-            raise Unpublished(id_or_alias)
+        head, number = self._published(id_or_alias)
         with self._lock:
-            ready = self._ready.get(head.published)
+            ready = self._ready.get(number)
             if ready is not None:
-                self._ready.move_to_end(head.published)
+                self._ready.move_to_end(number)
                 return head, ready
-        version = self.templates.version(head.published)
+        version = self.templates.version(number)
         if version is None:  # the template was deleted, and this process still remembers it
-            raise Unpublished(id_or_alias)
+            raise UnknownTemplate(id_or_alias)
         ready = Ready(version)
         with self._lock:
-            self._ready[head.published] = ready
+            self._ready[number] = ready
             while len(self._ready) > _MOST:
                 self._ready.popitem(last=False)
         return head, ready
+
+    def _published(self, id_or_alias: str) -> tuple[Template, str]:
+        """With the id of the version. Nobody is refused for what this process remembers of a moment ago."""
+        try:
+            head = self.templates.head(id_or_alias)
+        except UnknownTemplate:
+            head = self.afresh.head(id_or_alias)
+        if head.published is None:
+            head = self.afresh.head(id_or_alias)
+        if head.published is None:
+            raise Unpublished(id_or_alias)
+        return head, head.published

@@ -161,10 +161,17 @@ class Templates:
         stored = self.directory.create(ALIAS, alias, claim)
         if stored["id"] == id_:
             return
-        holder = self.directory.get(KIND, stored["id"])
-        # Whoever claimed it without taking it died, or was refused.
-        if (holder is not None and holder["alias"] == alias) or not self.directory.replace(ALIAS, alias, claim, stored):
+        # Whoever claimed it without taking it died, or was refused; or he is about to, and looks again afterwards.
+        if self._taken(alias, stored["id"]) or not self.directory.replace(ALIAS, alias, claim, stored):
             raise AliasTaken(alias)
+        if self._taken(alias, stored["id"]):
+            self.directory.replace(ALIAS, alias, stored, claim)
+            raise AliasTaken(alias)
+
+    def _taken(self, alias: str, id_: str) -> bool:
+        """Whether the template has the alias by now."""
+        holder = self.directory.get(KIND, id_)
+        return holder is not None and holder["alias"] == alias
 
     def _holds(self, alias: str, id_: str) -> bool:
         """Whether a claim still stands: until its template has the alias, somebody else may take it over."""

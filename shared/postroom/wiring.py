@@ -475,6 +475,7 @@ def submit_app(settings: Settings) -> Flask:
     submissions, _, directory, _, holders = home(settings)
     preflight = once(lambda: preflighting(settings))
     accept = accepting(settings)
+    templates = templating(settings, remembered(settings).afresh)
     return create_app(
         accept=accept,
         accept_batch=AcceptBatch(accept),
@@ -493,8 +494,8 @@ def submit_app(settings: Settings) -> Flask:
         proxies=settings.proxies,
         rates=limiting(settings),
         domains=sending_domains(settings, remembered(settings).afresh),
-        templates=templating(settings, remembered(settings).afresh),
-        published=Published(templating(settings, remembered(settings))),
+        templates=templates,
+        published=Published(templating(settings, remembered(settings)), templates),
         repeat=accept.repeated,
     )
 

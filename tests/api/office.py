@@ -133,7 +133,7 @@ class Office:
             proxies=self.proxies,
             domains=self.domains,
             templates=self.templates,
-            published=Published(self.templates),
+            published=Published(self.templates, self.templates),
             repeat=self.accept.repeated,
         )
         self.client: FlaskClient = self.app.test_client()
