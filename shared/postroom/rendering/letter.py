@@ -8,6 +8,7 @@ from typing import Any
 
 from postroom.message.plain import text_of
 from postroom.rendering.budget import Allowance, Budget, Flaw, TooMuch
+from postroom.rendering.inlining import inlined_once
 from postroom.rendering.sandbox import HTML, PLAIN
 from postroom.rendering.source import Source
 from postroom.rendering.styles import has_styles, inlined
@@ -34,6 +35,7 @@ class LetterTemplate:
     text: Source | None  # None where there is to be none, or where only the filled in HTML tells what it says
     has_text: bool
     names: frozenset[str]  # the variables that it uses
+    styled: bool  # its CSS has to be put in place letter by letter
 
     @classmethod
     def read(cls, subject: str | None, html: str, text: str | None) -> LetterTemplate:
@@ -43,8 +45,12 @@ class LetterTemplate:
             Source.read("html", html, HTML),
             _text(html, text),
         )
+        styled = has_styles(html)
+        settled = inlined_once(html, HTML) if styled else None
+        if settled is not None:
+            parts = (parts[0], Source.read("html", settled, HTML), parts[2])
         names = frozenset[str]().union(*(part.names for part in parts if part is not None))
-        return cls(*parts, has_text=text != "", names=names)
+        return cls(*parts, has_text=text != "", names=names, styled=styled and settled is None)
 
     @property
     def unsubscribes(self) -> bool:
@@ -61,7 +67,7 @@ class LetterTemplate:
         try:
             about = self.subject.filled(variables, budget) if self.subject is not None and subject else None
             html = self.html.filled(variables, budget)
-            if has_styles(html):
+            if self.styled:
                 html = _inlined(html, budget)
             text = self.text.filled(variables, budget) if self.text is not None else None if self.has_text else ""
         finally:

@@ -97,6 +97,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return "".join(found)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
+        if type(obj) is dict and attribute in obj:
+            return obj[attribute]
         if isinstance(obj, LoopContext):
             return getattr(obj, attribute) if attribute in _LOOP else self.undefined(obj=obj, name=attribute)
         return self.getitem(obj, attribute)

@@ -8,6 +8,7 @@ is, with its `<style>`, which many mail programs heed too.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ _MAY_STAY_OPEN = frozenset(
 _FORMATTING = frozenset(
     ("a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u")
 )
+_BLOCK = "%"  # stands among elements for a block of a template
 # What is read by rules of its own.
 _PECULIAR = frozenset(
     ("svg", "math", "plaintext", "xmp", "iframe", "noembed", "noframes", "noscript", "template", "select", "frameset")
@@ -59,21 +61,50 @@ def inlined(html: str, budget: Budget) -> str:
     tags = html.count("<")
     # Each rule is held against each element, and the longer it is, the longer that takes.
     budget.spend(tags + tags * sum(map(len, _STYLE.findall(html))) // 4096)
-    return _inliner().inline(html) if is_well_nested(html) else html
+    return in_place(html) if is_well_nested(html) else html
 
 
-def is_well_nested(html: str) -> bool:
-    """Whether what is opened is closed, in its order, and all of it to a depth that can be built."""
+def in_place(html: str) -> str:
+    """The HTML, which is well nested, with its rules in place, however long that takes."""
+    return _inliner().inline(html).replace("<style></style>", "")
+
+
+def pieces(html: str) -> Iterator[re.Match[str] | None]:
+    """The tags, comments and elements without markup in it; None, and no more, where one isn't written as it should."""
+    at = 0
+    while (begun := _OPENS.search(html, at)) is not None:
+        piece = _PIECE.match(html, begun.start())
+        yield piece
+        if piece is None:
+            return
+        at = piece.end()
+
+
+def is_well_nested(html: str, blocks: Mapping[str, str] | None = None) -> bool:
+    """Whether what is opened is closed, in its order, and all of it to a depth that can be built.
+
+    `blocks` are comments that stand for a template's statements: where a block `opens`, `goes on` or `closes`. What is
+    between two of these has to be nested as it should be by itself, and no style may depend on one.
+    """
     if "--!>" in html or html.count("<") > _MOST_TAGS:
         return False
     open_: list[str] = []
-    formatting = at = 0
-    while (begun := _OPENS.search(html, at)) is not None:
-        piece = _PIECE.match(html, begun.start())
+    formatting = 0
+    for piece in pieces(html):
         if piece is None:
             return False
-        at = piece.end()
         if piece["name"] is None:
+            role = blocks.get(piece["comment"] or "") if blocks else None
+            if role == "opens":
+                open_.append(_BLOCK)
+            elif role:
+                _leave_open(open_)
+                if not open_ or open_[-1] != _BLOCK:
+                    return False
+                if role == "closes":
+                    open_.pop()
+            elif piece["raw"] is not None and piece["raw"].lower() == "style" and _BLOCK in open_:
+                return False
             continue
         name = piece["name"].lower()
         if name in _PECULIAR:
@@ -86,16 +117,26 @@ def is_well_nested(html: str) -> bool:
             if len(open_) > DEEPEST or formatting > _MOST_FORMATTING:
                 return False
             continue
-        while open_ and open_[-1] != name and open_[-1] in _MAY_STAY_OPEN:
-            open_.pop()
+        _leave_open(open_, name)
         if not open_ or open_.pop() != name:
             return False
         formatting -= name in _FORMATTING
     return all(name in _MAY_STAY_OPEN for name in open_)
 
 
+def _leave_open(open_: list[str], until: str = "") -> None:
+    """Leave the innermost elements that needn't be closed."""
+    while open_ and open_[-1] != until and open_[-1] in _MAY_STAY_OPEN:
+        open_.pop()
+
+
 @cache
 def _inliner() -> CSSInliner:
     from css_inline import CSSInliner
 
-    return CSSInliner(load_remote_stylesheets=False, keep_at_rules=True, keep_link_tags=True)
+    return CSSInliner(
+        load_remote_stylesheets=False,
+        keep_style_tags=True,
+        remove_inlined_selectors=True,  # of those that are kept
+        keep_link_tags=True,
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -17,9 +18,12 @@ BUDGET = " budget"
 """Where a context keeps its budget: no variable can have this name."""
 
 _SPEC = re.compile(r"%(?:%|[-+ #0]{0,5}[0-9]{0,2}(?:\.[0-9]{0,2})?[sdifeEgGxX])")
+_LONGEST_NUMBER = 410  # characters of a number as `format` writes it
 _PLACES = 30  # behind the point
 LARGEST = 10**30  # of a whole number
 MOST_ESCAPED = 6  # characters that one may become in HTML, and more than that
+
+_SCALARS = (str, int, float, type(None))
 
 Word = Callable[..., Any]
 
@@ -35,7 +39,7 @@ def budget_of(context: Context) -> Budget:
 
 def scalar(value: Any) -> Any:
     """The value, if it has no parts of its own: to compare or to write out others may take no end."""
-    if isinstance(value, str | int | float | None):
+    if isinstance(value, _SCALARS):
         return value
     if isinstance(value, Undefined):
         str(value)  # which raises
@@ -109,11 +113,18 @@ def _truncate(context: Context, value: Any, length: int = 255, end: str = "…")
 
 @pass_context
 def _format(context: Context, value: Any, *args: Any) -> str:
-    pattern = text(value)
-    budget_of(context).spend_on(len(pattern) + sum(len(text(each)) + 500 for each in args))
-    if "%" in _SPEC.sub("", pattern):
+    pattern, made = text(value), 0
+    for each in args:
+        made += len(scalar(each)) if isinstance(each, str) else _LONGEST_NUMBER if scalar(each) is not None else 4
+    budget_of(context).spend_on(len(pattern) + made)
+    if not _is_tame(pattern):
         raise Misused("format knows %s, %d, %f, %e, %g and %x, with widths of two digits")
-    return pattern % tuple(map(scalar, args))
+    return pattern % args
+
+
+@lru_cache(maxsize=256)
+def _is_tame(pattern: str) -> bool:
+    return "%" not in _SPEC.sub("", pattern)
 
 
 def _length(value: Any) -> int:
