@@ -14,7 +14,7 @@ from postroom.account.suppression import Origin
 from postroom.claims import Claims
 from postroom.delivery.actors import Actors, Role
 from postroom.delivery.parcel import Parcel
-from postroom.delivery.recipient import Recipient
+from postroom.delivery.recipient import REPORTED_UNSIGNED, Recipient
 from postroom.delivery.status import Status
 from postroom.message.address import Mailbox
 from postroom.suppressions import Suppressions
@@ -62,6 +62,9 @@ class Consequences:
 
 def _origin(recipient: Recipient) -> Origin | None:
     """What puts a recipient on the list."""
-    if recipient.status is Status.COMPLAINED:
+    if recipient.status is Status.COMPLAINED and recipient.cause != REPORTED_UNSIGNED:
         return Origin.COMPLAINT
-    return Origin.BOUNCE if recipient.status is Status.BOUNCED and recipient.suppress else None
+    return Origin.BOUNCE if recipient.suppress and recipient.status in _BOUNCED else None
+
+
+_BOUNCED = frozenset({Status.BOUNCED, Status.COMPLAINED})

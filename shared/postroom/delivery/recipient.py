@@ -10,6 +10,9 @@ from typing import Any
 from postroom.delivery.record import Record, plain, times
 from postroom.delivery.status import Status, move
 
+REPORTED_UNSIGNED = "reported_unsigned"
+"""The cause of what a report has told that nothing vouches for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:

@@ -71,9 +71,14 @@ OPEN = frozenset({_S.SCHEDULED, _S.QUEUED, _S.SENDING, _S.DEFERRED})
 """States in which postroom still has work to do for the recipient."""
 
 
+def may(current: Status, to: Status) -> bool:
+    """Whether the table joins the two."""
+    return to in MOVES[current]
+
+
 def move(current: Status, to: Status) -> Status:
     """Return `to`; raise `UnlawfulMove` where the table doesn't join the two."""
-    if to not in MOVES[current]:
+    if not may(current, to):
         raise UnlawfulMove(f"a recipient can't go from {current} to {to}")
     return to
 
