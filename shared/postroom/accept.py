@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from postroom.account.domain import SendingDomain
+from postroom.account.verp import UNSIGNED, ReturnPaths
 from postroom.delivery.news import Wanted, with_news
 from postroom.delivery.notice import notices
 from postroom.delivery.parcel import Parcel
@@ -103,6 +104,7 @@ class Accept:
     any_sender: bool = False
     on_unknown: str = "retry"
     return_path_domain: str | None = None
+    return_paths: ReturnPaths = UNSIGNED
     sweep_after: timedelta = timedelta(minutes=1)  # the age at which the sweep meets a letter
     spared: Callable[[Parcel, datetime], Parcel] = lambda parcel, _: parcel  # without whom the settings rule out
     troubled: Callable[[Unavailable], None] = lambda _: None  # told of what was overcome
@@ -238,7 +240,7 @@ class Accept:
         letter = request.letter
         sender = letter.sender
         returns_to = self.return_path_domain if sending is None else sending.returns_to(self.return_path_domain)
-        return_path = sender.address if returns_to is None else f"{id_}@{returns_to}"
+        return_path = sender.address if returns_to is None else self.return_paths.of(id_, returns_to)
         return Submission(
             id=id_,
             created_at=now,

@@ -16,6 +16,7 @@ from uuid import uuid4
 from postroom.accept import FURTHEST_AHEAD, Accept
 from postroom.account.publication import Egress
 from postroom.account.vault import Vault
+from postroom.account.verp import ReturnPaths
 from postroom.account.webhook import Webhook
 from postroom.acting import ActingWire
 from postroom.admission import Admission
@@ -50,6 +51,7 @@ from postroom.preflight.ways import gates
 from postroom.rates import Rates
 from postroom.remembered import Remembered
 from postroom.retention import Retention
+from postroom.returns import Returns
 from postroom.setting import master_keys
 from postroom.settings import Settings, SettingsError
 from postroom.sparing import Sparing
@@ -207,6 +209,7 @@ def accepting(settings: Settings) -> Accept:
         any_sender=settings.verified_senders == "any",
         on_unknown=settings.on_unknown,
         return_path_domain=settings.return_path_domain,
+        return_paths=ReturnPaths(settings.master_keys),
         sweep_after=settings.sweep_after,
         spared=sparing(settings).by_settings,
         troubled=lambda error: complain(error, "WARNING"),
@@ -342,8 +345,27 @@ def delivering(settings: Settings) -> Deliver:
         begin_seconds=settings.function_timeout.total_seconds() * 0.6,
         told=tell if settings.log == "attempts" else lambda _: None,
         spared=sparing(settings),
-        follow=Consequences(suppressions=suppressing(settings), claims=claims, clock=now, actors=actors, tell=news),
+        follow=following(settings, claims, news),
         together=news.together,
+    )
+
+
+def following(settings: Settings, claims: Claims, news: Telling) -> Consequences:
+    """What follows from how recipients ended, whoever has heard of it."""
+    return Consequences(
+        suppressions=suppressing(settings), claims=claims, clock=now, actors=acting(settings), tell=news
+    )
+
+
+def returning(settings: Settings) -> Returns:
+    """What is done with reports that come back."""
+    claims = claiming(settings)
+    return Returns(
+        submissions=claims.submissions,
+        claims=claims,
+        return_paths=ReturnPaths(settings.master_keys),
+        clock=now,
+        follow=following(settings, claims, telling(settings)),
     )
 
 
@@ -497,6 +519,7 @@ def submit_app(settings: Settings) -> Flask:
         templates=templates,
         published=Published(templating(settings, remembered(settings)), templates),
         repeat=accept.repeated,
+        returns=returning(settings),
     )
 
 

@@ -21,11 +21,13 @@ from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.account.links import Links
 from postroom.account.publication import Egress
 from postroom.account.seal import pair
+from postroom.account.verp import ReturnPaths
 from postroom.api.app import create_app
 from postroom.batch import AcceptBatch
 from postroom.catalog import newest_first
 from postroom.change import Change
 from postroom.claims import Claims
+from postroom.consequences import Consequences
 from postroom.delivery.routing import Relay, Route, Routes
 from postroom.domain_register import DomainRegister
 from postroom.domains import SendingDomains
@@ -34,6 +36,7 @@ from postroom.filling import Published
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
 from postroom.rates import Rates
+from postroom.returns import Returns
 from postroom.suppressions import Suppressions
 from postroom.templates import Templates
 from tests.api.fakes import Drawer, Memory, Tasks
@@ -45,6 +48,7 @@ FULL = "pr_full"
 SENDING = "pr_sending"
 BOOTSTRAP = "pr_bootstrap"
 LINKS = Links((b"\x01" * 32,))
+RETURN_PATHS = ReturnPaths((b"\x01" * 32,))
 SEAL, UNSEAL = pair(b"\x07" * 32)
 EGRESS = Egress(("a:mail.shop.example",), ("mail.shop.example",), "bounces.shop.example")
 
@@ -68,6 +72,7 @@ class Office:
     rates: Rates | None = None
     proxies: int = 0
     public_url: str | None = None
+    return_path_domain: str | None = None
     book: Book = field(default_factory=lambda: Book({}))
 
     def __post_init__(self) -> None:
@@ -91,6 +96,8 @@ class Office:
             clock=lambda: self.now,
             randomness=randomness,
             secret=lambda: b"\x07" * 32,
+            return_path_domain=self.return_path_domain,
+            return_paths=RETURN_PATHS,
         )
         self.suppressions = Suppressions(directory=self.directory, clock=lambda: self.now, randomness=randomness)
         self.domains = SendingDomains(
@@ -108,11 +115,12 @@ class Office:
         self.templates = Templates(
             directory=self.directory, versions=self.directory, clock=lambda: self.now, randomness=randomness
         )
+        claims = Claims(submissions=self.submissions)
         self.app: Flask = create_app(
             accept=self.accept,
             accept_batch=AcceptBatch(self.accept),
             change=Change(
-                claims=Claims(submissions=self.submissions),
+                claims=claims,
                 schedule=self.schedule,
                 directory=self.directory,
                 clock=lambda: self.now,
@@ -135,6 +143,13 @@ class Office:
             templates=self.templates,
             published=Published(self.templates, self.templates),
             repeat=self.accept.repeated,
+            returns=Returns(
+                submissions=self.submissions,
+                claims=claims,
+                return_paths=RETURN_PATHS,
+                clock=lambda: self.now,
+                follow=Consequences(suppressions=self.suppressions, claims=claims, clock=lambda: self.now),
+            ),
         )
         self.client: FlaskClient = self.app.test_client()
 

@@ -22,9 +22,10 @@ from postroom.api.domain_schemas import (
 )
 from postroom.api.domains import Domains
 from postroom.api.problems import Problem
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import Exchanger
 from postroom.ports import MxFound
-from tests.api.office import FULL, NOON, SENDING, UNSEAL, Office, letter, problem
+from tests.api.office import FULL, NOON, RETURN_PATHS, SENDING, UNSEAL, Office, letter, problem
 
 NOBODY = "00000000-0000-8000-8000-00000000ffff"
 
@@ -173,7 +174,7 @@ def test_a_return_path_of_its_own_is_used_once_it_is_published(office: Office) -
     publish(office, domain)
     answered(office, "POST", f"/domains/{domain['id']}/verify")
     id_ = office.send(sender="a@example.org")
-    assert office.submissions.stored[id_].return_path == f"{id_}@send.example.org"
+    assert office.submissions.stored[id_].return_path == RETURN_PATHS.of(SubmissionId(id_), "send.example.org")
 
 
 def test_tls_can_be_asked_of_all_letters_of_a_domain(office: Office) -> None:

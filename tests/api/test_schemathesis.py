@@ -89,11 +89,17 @@ REAL: Mapping[tuple[str, ...], Callable[[], tuple[str, ...]]] = {
 }
 
 # What no schema tells: that a letter needs one of two bodies, and that a link is signed.
-GOOD: Mapping[str, Callable[[], dict[str, Any]]] = {
+GOOD: dict[str, Callable[[], dict[str, Any]]] = {
     "POST /emails": lambda: {"body": letter(), "media_type": "application/json"},
     "POST /emails/batch": lambda: {"body": [letter()], "media_type": "application/json"},
     "GET /emails/{email_id}/attachments/{attachment_id}/download": linked,
 }
+
+REPORT = (
+    "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
+    "Final-Recipient: rfc822; ann@home.example\r\nAction: failed\r\n\r\n--b--\r\n"
+)
+GOOD |= {"POST /bounces": lambda: {"body": REPORT, "media_type": "message/rfc822"}}
 
 SEEN: defaultdict[str, set[int]] = defaultdict(set)
 
@@ -101,6 +107,11 @@ MAILBOXES = ["ann@shop.example", "Bob <bob@shop.example>"]
 schemathesis.openapi.format("domain", st.integers(0, 99).map(lambda n: f"new{n}.example"))
 schemathesis.openapi.format("mailbox", st.sampled_from(MAILBOXES))
 schemathesis.openapi.format("moment", st.sampled_from(["in 2 hours", "tomorrow at 9am", "2030-01-05T12:00:00Z"]))
+
+
+@schemathesis.serializer("message/rfc822")
+def raw(_context: Any, value: Any) -> bytes:
+    return str(value).encode("utf-8", "surrogatepass")
 
 
 def references(within: Any) -> Iterator[str]:

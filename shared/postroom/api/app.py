@@ -18,6 +18,7 @@ from postroom.api.answers import Health
 from postroom.api.auth import Guard
 from postroom.api.batch import Batches
 from postroom.api.body import LARGEST, answer, too_large
+from postroom.api.bounces import BounceReports
 from postroom.api.changes import Changes
 from postroom.api.details import REQUEST_ID, refusal
 from postroom.api.domains import Domains
@@ -28,7 +29,7 @@ from postroom.api.guesses import Guesses
 from postroom.api.keys import ApiKeys
 from postroom.api.operation import Access, Operation
 from postroom.api.preflight import Preflights
-from postroom.api.problems import Problem
+from postroom.api.problems import RETRY_AFTER, Problem
 from postroom.api.reference import SLASHED, Reference
 from postroom.api.sending import Sending
 from postroom.api.stored import Stored
@@ -45,13 +46,13 @@ from postroom.keys import Keys, Uses
 from postroom.ports import Directory, Submissions, Unavailable
 from postroom.preflight.check import Check
 from postroom.rates import Rates
+from postroom.returns import Returns
 from postroom.suppressions import Suppressions
 from postroom.templates import Templates
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-RETRY_AFTER = "5"  # seconds
 LONGEST_TARGET = 8192  # octets of path and query; RFC 9110 §4.1 asks for 8,000 at least
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
@@ -78,6 +79,7 @@ def create_app(
     templates: Templates,
     published: Published,
     repeat: Callable[[str, str], Submission | None],
+    returns: Returns,
     proxies: int = 0,
     rates: Rates | None = None,
 ) -> Flask:
@@ -106,6 +108,7 @@ def create_app(
         *SuppressionList(suppressions).operations(),
         *Domains(domains).operations(),
         *TemplateViews(templates).operations(),
+        *BounceReports(returns).operations(),
         Operation(
             method="GET",
             path="/healthz",

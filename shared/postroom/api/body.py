@@ -59,8 +59,15 @@ def _read(request: Request, expected: str) -> tuple[Any, Mapping[Any, Any]]:
     """What the request's body stands for, and which names its objects hold twice, nested as it is.
 
     Raises `Problem` 400, 413 or 415. The content type is not asked for, since clients differ in what they say. A name
-    that an object holds twice is a flaw, since readers differ in which value counts (RFC 8259 §4). The size is checked
-    before anything is read, and again while reading where the client doesn't tell it.
+    that an object holds twice is a flaw, since readers differ in which value counts (RFC 8259 §4).
+    """
+    return _parsed(read_octets(request, f"{expected} is expected", "as JSON"))
+
+
+def read_octets(request: Request, expected: str, form: str) -> bytes:
+    """The request's body, of one octet at least. Raises `Problem` 400, 413 or 415.
+
+    The size is checked before anything is read, and again while reading where the client doesn't tell it.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ("", "identity"):
@@ -71,16 +78,16 @@ def _read(request: Request, expected: str) -> tuple[Any, Mapping[Any, Any]]:
     except (RequestEntityTooLarge, MemoryError):
         raise
     except Exception as error:  # servers have each their own for chunks that aren't, and for a client that is gone
-        raise _bad(f"it ended early, or its chunks are malformed ({type(error).__name__})") from None
+        raise _bad(f"it ended early, or its chunks are malformed ({type(error).__name__})", form) from None
     told = request.content_length
     if told is not None and len(raw) < told:
-        raise _bad(f"it ended early: {len(raw)} of its {told} octets came")
+        raise _bad(f"it ended early: {len(raw)} of its {told} octets came", form)
     # werkzeug cuts a stream of untold length at the limit without a word: one that fills it may have gone on.
     if told is None and len(raw) >= LARGEST:
         raise too_large()
     if not raw:
-        raise _bad(f"it is empty, and {expected} is expected")
-    return _parsed(raw)
+        raise _bad(f"it is empty, and {expected}", form)
+    return raw
 
 
 def too_large() -> Problem:
@@ -180,8 +187,8 @@ def _refused(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _bad(why: str) -> Problem:
-    return Problem("validation_error", f"The request body can't be read as JSON: {why}.", 400)
+def _bad(why: str, form: str = "as JSON") -> Problem:
+    return Problem("validation_error", f"The request body can't be read {form}: {why}.", 400)
 
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_|~0-9A-Za-z-]{1,76}")

@@ -87,6 +87,9 @@ def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict
     if operation.takes is not None:
         content = {"application/json": _body(operation)}
         described["requestBody"] = {"required": operation.needs_body, "content": content}
+    if operation.takes_octets:
+        content = {media_type: {"schema": {"type": "string", "minLength": 1}} for media_type in operation.takes_octets}
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 
@@ -106,7 +109,7 @@ def _problems(operation: Operation) -> set[int]:
     if operation.access is not Access.ANYBODY:
         statuses |= {401, 403, 503}
         statuses |= {429} & {each for possible in STATUSES.values() for each in possible}
-    if operation.takes is not None:
+    if operation.takes is not None or operation.takes_octets:
         statuses |= {400, 413, 415, 422}
     if operation.asks is not None:
         statuses.add(422)

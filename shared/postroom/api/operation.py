@@ -28,6 +28,7 @@ class Operation:
     access: Access
     summary: str
     takes: Schema | None = None  # the JSON body
+    takes_octets: tuple[str, ...] = ()  # or the media types of a body that isn't JSON
     takes_list: bool = False  # the body is an array of those
     needs_body: bool = True  # where it takes one
     most: int | None = None  # items of that array

@@ -30,6 +30,9 @@ STATUSES: Mapping[str, tuple[int, ...]] = {
     "application_error": (500, 503),
 }
 
+RETRY_AFTER = "5"
+"""Seconds after which what is refused with 503 is worth repeating."""
+
 MISSING = "Missing data for required field."
 """What marshmallow says of a member that has to be there and isn't."""
 
