@@ -15,6 +15,7 @@ from postroom.delivery.parcel import Lease
 from postroom.delivery.record import SubmissionId
 from postroom.delivery.status import Status
 from tests.api.office import FULL, SENDING, Office, problem
+from tests.doubles.reports import bounce, complaint
 
 DOMAIN = "bounces.shop.example"
 
@@ -38,29 +39,6 @@ def delivered(office: Office, status: Status = Status.DELIVERED, **members: Any)
 
 def return_path(office: Office, id_: str) -> str:
     return office.submissions.stored[id_].return_path
-
-
-def bounce(to: str, *recipients: str, headers: str = "", status: str = "5.1.1", action: str = "failed") -> bytes:
-    """A delivery status notification that came to an address."""
-    groups = "".join(
-        f"Final-Recipient: rfc822; {each}\r\nAction: {action}\r\nStatus: {status}\r\n"
-        f"Remote-MTA: dns; mx.home.example\r\nDiagnostic-Code: smtp; 550 {status} no such user\r\n\r\n"
-        for each in recipients
-    )
-    return (
-        f"To: {to}\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\n"
-        f"Content-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.home.example\r\n\r\n{groups}"
-        f"--b\r\nContent-Type: text/rfc822-headers\r\n\r\n{headers}\r\n--b--\r\n"
-    ).encode()
-
-
-def complaint(sender: str, *recipients: str, kind: str = "abuse") -> bytes:
-    named = "".join(f"Original-Rcpt-To: <{each}>\r\n" for each in recipients)
-    return (
-        "To: fbl@shop.example\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n--b\r\n"
-        f"Content-Type: message/feedback-report\r\n\r\nFeedback-Type: {kind}\r\nUser-Agent: x/1\r\nVersion: 1\r\n"
-        f"Original-Mail-From: <{sender}>\r\n{named}\r\n--b--\r\n"
-    ).encode()
 
 
 def post(office: Office, octets: bytes, query: str = "", token: str = FULL, **headers: str) -> TestResponse:

@@ -17,6 +17,7 @@ from tests.journeys.office import KEY, Office
 from tests.journeys.trouble import GONE_TOO, TROUBLES, says
 from tests.journeys.ways import LOGIN, ZONE, ways
 
+RETURNS = "returns.example.org"  # where reports about letters would come back to
 MANY = 1000  # requests a second that each key may make in the house of most stories
 
 
@@ -61,7 +62,7 @@ def routes(destination: Destination, proxy: Socks) -> Iterator[str]:
 @pytest.fixture(scope="package")
 def zone() -> dict[tuple[str, str], Sequence[str]]:
     """What DNS has, to which a story may add."""
-    return {**ZONE, **FILES}
+    return {**ZONE, **FILES, (f"{RETURNS}.", "MX"): ["10 inbound.example.org."]}
 
 
 @pytest.fixture(scope="package", params=CHOSEN)
@@ -92,6 +93,7 @@ def office(
             POSTROOM_TIMEOUTS="connect=2s,greeting=2s,command=2s",
             POSTROOM_VERIFIED_SENDERS="required",
             POSTROOM_TEST_DOMAIN="postroom.test",
+            POSTROOM_RETURN_PATH_DOMAIN=RETURNS,
             POSTROOM_RATE_LIMIT=str(MANY),
         )
         house.settings["POSTROOM_PUBLIC_URL"] = f"http://{house.host}:{house.port}"  # a gateway tells of its https

@@ -97,7 +97,8 @@ class Office:
         connection = HTTPConnection(self.host, self.port, timeout=30)
         try:
             sent = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **(headers or {})}
-            connection.request(method, path, None if body is None else json.dumps(body), sent)
+            octets = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+            connection.request(method, path, octets, sent)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:

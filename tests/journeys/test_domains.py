@@ -19,6 +19,9 @@ Zone = dict[tuple[str, str], Sequence[str]]
 def publish(zone: Zone, records: Iterable[Any]) -> None:
     for each in records:
         value = each["value"]
+        if each["type"] == "MX":
+            zone[f"{each['name']}.", "MX"] = [f"{each['priority']} {value}."]
+            continue
         strings = [value[start : start + 255] for start in range(0, len(value), 255)]
         zone[f"{each['name']}.", each["type"]] = [" ".join(f'"{each}"' for each in strings)]
 
