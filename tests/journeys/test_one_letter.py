@@ -2,7 +2,7 @@
 
 import base64
 from email import message_from_bytes, policy
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from tests.journeys.destination import Destination
 from tests.journeys.office import Office
@@ -20,8 +20,9 @@ def test_the_conversation_is_kept_from_the_greeting_to_quit(office: Office, dest
     said = [f"{each['from'][0].upper()}: {each['line']}" for each in attempt["transcript"]]
     assert said[0].startswith("S: 220 mx.example.net")
     assert said[1] == "C: EHLO client.example.org"
+    (letter,) = destination.letters_to("bob@one.example.net")
     assert [line for line in said if line.startswith("C: ")][1:4] == [
-        f"C: MAIL FROM:<alice@example.org> SIZE={len(destination.letters_to('bob@one.example.net')[0].content)}",
+        f"C: MAIL FROM:<{letter.mail_from}> SIZE={len(letter.content)}",
         "C: RCPT TO:<bob@one.example.net>",
         "C: DATA",
     ]
@@ -53,7 +54,8 @@ def test_what_arrives_is_what_was_asked_for(office: Office, destination: Destina
     assert email["tags"] == [{"name": "kind", "value": "test"}]
 
     (letter,) = destination.letters_to(bcc)
-    assert letter.mail_from == "alice@example.org"
+    assert letter.mail_from.startswith(UUID(id_).hex)
+    assert letter.mail_from.endswith("@returns.example.org")
     assert bcc.encode() not in letter.content
     assert letter.content.isascii()
     message = message_from_bytes(letter.content, policy=policy.default)
