@@ -238,7 +238,7 @@ class Settings:
         "POSTROOM_RETURN_PATH_DOMAIN",
         None,
         "the From address",
-        "domain of MAIL FROM; its local part then names the submission",
+        "domain of MAIL FROM; its local part then names the letter and is signed, and reports come back to it",
         host_name,
     )
     master_keys: tuple[bytes, ...] = _setting(
