@@ -12,6 +12,17 @@ from urllib.request import Request, urlopen
 class ApiError(RuntimeError):
     """The API refused or couldn't be reached; the text is for the one at the terminal."""
 
+    def __init__(self, text: str, status: int | None = None, name: str = "", retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.status = status  # of HTTP; None where nobody answered
+        self.name = name  # the API's own
+        self.retry_after = retry_after  # seconds
+
+    @property
+    def passes(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status is None or self.status == 429 or self.status >= 500
+
 
 class Client:
     """Speaks to one API with one key."""
@@ -34,15 +45,18 @@ class Client:
             with urlopen(request, timeout=60) as answer:  # noqa: S310  the scheme is checked above
                 return json.load(answer)
         except HTTPError as error:
-            raise ApiError(_message(error)) from error
+            raise _refusal(error) from error
         except (URLError, HTTPException, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise ApiError(f"{self._url} doesn't answer: {reason}. Is postroom running there?") from error
 
 
-def _message(error: HTTPError) -> str:
+def _refusal(error: HTTPError) -> ApiError:
+    seconds = error.headers.get("Retry-After", "")
+    after = float(seconds) if seconds.isascii() and seconds.isdigit() else None
     try:
         answer = json.load(error)
-        return f"{answer['statusCode']} {answer['name']}: {answer['message']}"
-    except (ValueError, KeyError, TypeError):
-        return f"the API answered {error.code}"
+        text = f"{answer['statusCode']} {answer['name']}: {answer['message']}"
+        return ApiError(text, error.code, str(answer["name"]), after)
+    except (ValueError, KeyError, TypeError, OSError, HTTPException):
+        return ApiError(f"the API answered {error.code}", error.code, retry_after=after)

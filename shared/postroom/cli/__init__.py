@@ -1,6 +1,6 @@
-"""`postroom dev | serve | send | show | keys | domains | preflight | config`: the command line.
+"""`postroom dev | serve | send | report | show | keys | domains | preflight | config`: the command line.
 
-What `dev` and `serve` run is `house`; `send` and `show` speak to the API like any client.
+What `dev` and `serve` run is `house`; `send`, `report` and `show` speak to the API like any client.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import click
 from postroom.cli.config import config
 from postroom.cli.domains import domains
 from postroom.cli.keys import keys
-from postroom.cli.letters import send, show
+from postroom.cli.letters import report, send, show
 from postroom.cli.preflight import preflight
 from postroom.cli.running import dev, serve
 
@@ -21,5 +21,5 @@ def main() -> None:
     """postroom: JSON over HTTPS in, one SMTP session out, and every word of it kept."""
 
 
-for command in (dev, serve, send, show, keys, domains, preflight, config):
+for command in (dev, serve, send, report, show, keys, domains, preflight, config):
     main.add_command(command)

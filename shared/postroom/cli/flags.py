@@ -6,12 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from postroom import settings as settings_
 from postroom.settings import SettingsError
+
+if TYPE_CHECKING:
+    from postroom.client import Client
 
 Variables = dict[str, str]
 Command = Callable[..., Any]
@@ -51,6 +54,14 @@ def with_settings(*only: str) -> Callable[[Command], Command]:
 def _environment() -> Variables:
     known = {setting.variable for setting in settings_.every_setting()}
     return {name: value for name, value in os.environ.items() if name in known and value.strip()}
+
+
+def api_of(variables: Variables) -> Client:
+    """A client of the API that the settings name, with their key."""
+    from postroom.client import Client
+
+    settings = settings_.Settings.from_environment(variables)
+    return Client(settings.url, settings.api_key or settings.bootstrap_key)
 
 
 @contextmanager
