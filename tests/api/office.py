@@ -116,6 +116,13 @@ class Office:
             directory=self.directory, versions=self.directory, clock=lambda: self.now, randomness=randomness
         )
         claims = Claims(submissions=self.submissions)
+        self.returns = Returns(
+            submissions=self.submissions,
+            claims=claims,
+            return_paths=RETURN_PATHS,
+            clock=lambda: self.now,
+            follow=Consequences(suppressions=self.suppressions, claims=claims, clock=lambda: self.now),
+        )
         self.app: Flask = create_app(
             accept=self.accept,
             accept_batch=AcceptBatch(self.accept),
@@ -143,13 +150,7 @@ class Office:
             templates=self.templates,
             published=Published(self.templates, self.templates),
             repeat=self.accept.repeated,
-            returns=Returns(
-                submissions=self.submissions,
-                claims=claims,
-                return_paths=RETURN_PATHS,
-                clock=lambda: self.now,
-                follow=Consequences(suppressions=self.suppressions, claims=claims, clock=lambda: self.now),
-            ),
+            returns=self.returns,
         )
         self.client: FlaskClient = self.app.test_client()
 

@@ -12,8 +12,8 @@ from tests.servers.unpacked import EXIM
 USER = "Debian-exim"
 """Who Debian's Exim insists on being; see `users`."""
 
-CONFIGURATION = """\
-primary_hostname = exim.example.net
+# What every Exim needs that runs from a folder and nobody has installed.
+UNINSTALLED = """\
 spool_directory = {folder}/spool
 log_file_path = {folder}/spool/log/%slog
 pid_file_path = {folder}/pid
@@ -21,10 +21,16 @@ keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPP
 exim_path = {exim}
 local_interfaces = {addresses}
 daemon_smtp_ports = {port}
-queue_only = true
-smtp_accept_max = 100
 host_lookup =
 rfc1413_hosts =
+"""
+
+CONFIGURATION = (
+    UNINSTALLED
+    + """\
+primary_hostname = exim.example.net
+queue_only = true
+smtp_accept_max = 100
 dsn_advertise_hosts = *
 tls_certificate = {folder}/tls.pem
 tls_advertise_hosts = {tls}
@@ -61,6 +67,7 @@ nowhere:
   driver = appendfile
   file = /dev/null
 """
+)
 
 HEADER = re.compile(rb"(\d{3,})(.) ")
 

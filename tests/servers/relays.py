@@ -6,22 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.servers.exim import UNINSTALLED as UNINSTALLED_EXIM
 from tests.servers.exim import USER, Exim
-from tests.servers.postfix import MASTER, UNINSTALLED, USERS, Postfix
+from tests.servers.postfix import MASTER, USERS, Postfix
+from tests.servers.postfix import UNINSTALLED as UNINSTALLED_POSTFIX
 from tests.servers.server import FIRST_ID, Certificate, Host, Server, Taken, users
 from tests.servers.unpacked import EXIM, POSTFIX_COMMANDS, POSTFIX_DAEMONS, POSTFIX_LIBRARIES
 
-EXIM_RELAY = """\
+EXIM_RELAY = (
+    UNINSTALLED_EXIM
+    + """\
 primary_hostname = relay.example.net
-spool_directory = {folder}/spool
-log_file_path = {folder}/spool/log/%slog
-pid_file_path = {folder}/pid
-keep_environment = LD_LIBRARY_PATH : LD_PRELOAD : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
-exim_path = {exim}
-local_interfaces = {address}
-daemon_smtp_ports = {port}
-host_lookup =
-rfc1413_hosts =
 tls_advertise_hosts =
 acl_smtp_rcpt = accept
 
@@ -42,9 +37,10 @@ smtp:
 begin retry
 * * F,5m,1m
 """
+)
 
 POSTFIX_RELAY = (
-    UNINSTALLED
+    UNINSTALLED_POSTFIX
     + """\
 myhostname = relay.example.net
 mynetworks = 127.0.0.0/8
@@ -91,6 +87,7 @@ class Relay(Server):
             "folder": self.folder,
             "exim": EXIM,
             "address": self.hosts[0].address,
+            "addresses": self.hosts[0].address,
             "port": self.port,
             "onward": self.onward,
             "daemons": POSTFIX_DAEMONS,
