@@ -118,9 +118,9 @@ class Returns:
     def _heard(self, report: Report, submission: Submission, *, signed: bool) -> Iterator[Heard]:
         parcels = {_key(each): parcel.number for parcel in submission.parcels for each in parcel.recipients}
         for said in report.said:
-            as_ = said.addresses[0] if said.addresses else None
+            as_ = said.addresses[-1] if said.addresses else None
             key = next((each for each in said.keys if each in parcels), None)
-            himself = key is not None or not said.addresses
+            himself = not said.addresses or (key is not None and said.keys[-1] == key)
             if key is None and signed and len(parcels) == 1:
                 (key,) = parcels  # the letter was passed on to the one whom the report names, or it names nobody
             if key is None:

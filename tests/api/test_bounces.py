@@ -159,6 +159,17 @@ def test_a_letter_that_was_passed_on_bounces_for_its_only_recipient_who_is_not_s
     assert suppressed(office, "ann@home.example") is suppressed(office, "ann@elsewhere.example") is None
 
 
+def test_an_address_that_passes_letters_on_is_there_though_the_one_behind_it_is_not(office: Office) -> None:
+    id_ = delivered(office, to=["ann@home.example", "bob@home.example"])
+    report = bounce(return_path(office, id_), "ann@elsewhere.example").replace(
+        b"Final-Recipient", b"Original-Recipient: rfc822; ann@home.example\r\nFinal-Recipient"
+    )
+    (heard,) = told(office, report)["recipients"]
+    assert (heard["address"], heard["reported_as"]) == ("ann@home.example", "ann@elsewhere.example")
+    assert [each["status"] for each in recipients(office, id_)] == ["bounced", "delivered"]
+    assert suppressed(office, "ann@home.example") is None
+
+
 @pytest.mark.parametrize("said", ["recipient", "delivered-to", "return-path", "message to it"])
 def test_the_return_path_is_found_wherever_it_was_left(office: Office, said: str) -> None:
     id_ = delivered(office)

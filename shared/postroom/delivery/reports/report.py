@@ -38,7 +38,7 @@ class Said:
     """What a report says of one recipient."""
 
     action: Action
-    addresses: tuple[str, ...]  # that may be the recipient's, the one that was written to before others
+    addresses: tuple[str, ...]  # that may be the recipient's: those written to first, last the one it ended at
     status: str | None = None  # RFC 3463, such as 5.1.1
     words: str = ""  # of the server that decided, with its code if it has one
     by_smtp: bool = False  # they are a reply
