@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -210,9 +210,17 @@ def test_any_octets_are_read_or_are_no_message(octets: bytes) -> None:
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("place", ["To: ", "Content-Type: multipart/mixed; boundary=b; x=", "To: a\n\nHi. This is the"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "To: ",
+        "Content-Type: multipart/mixed; boundary=b; x=",
+        "Content-Type: message/delivery-status\n\nStatus: ",
+        "To: a\n\nHi. This is the",
+    ],
+)
 def test_nothing_makes_it_slow(piece: bytes, place: str) -> None:
-    octets = place.encode() + piece * (500_000 // len(piece))
-    began = perf_counter()
+    octets = place.encode() + piece * (LOOKED_AT // 4 // len(piece))
+    began = process_time()
     read_report(octets)
-    assert perf_counter() - began < 1
+    assert process_time() - began < 1

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from postroom.smtp.reply import decoded
 
 MOST_FIELDS = 1000  # of one header; what follows counts as body
+LONGEST_HEADER = 256 * 1024  # octets, likewise
 MOST_PARTS = 100  # of a whole message
 DEEPEST = 8  # parts within parts
 LONGEST = 4096  # characters of a field that are read
@@ -93,7 +94,8 @@ def read_fields(octets: bytes, start: int = 0) -> tuple[tuple[tuple[str, str], .
     It ends with a blank line, or before a line that can't be of a header.
     """
     lines: list[tuple[str, list[bytes]]] = []
-    while start < len(octets) and len(lines) < MOST_FIELDS:
+    last = min(len(octets), start + LONGEST_HEADER)
+    while start < last and len(lines) < MOST_FIELDS:
         end = octets.find(b"\n", start) + 1 or len(octets)
         line = octets[start : min(end, start + LONGEST)].rstrip(b"\r\n")
         if not line:

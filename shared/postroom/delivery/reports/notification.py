@@ -12,6 +12,7 @@ from postroom.message.entity import Entity, read_fields, without_comments
 MEDIA_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
 MOST_RECIPIENTS = 200  # of one report: letters have fewer
+MOST_OCTETS = 256 * 1024  # of what tells of them
 
 Group = Mapping[str, str]
 
@@ -29,7 +30,7 @@ def said_in(part: Entity) -> tuple[Said, ...]:
     They may stand in the part's own header, where the blank line behind that is missing.
     """
     found: list[Said] = []
-    for group in chain(_by_recipient(part.fields), _groups(part.content)):
+    for group in chain(_by_recipient(part.fields), _groups(part.content[:MOST_OCTETS])):
         said = _said(group)
         if said is not None:
             found.append(said)
