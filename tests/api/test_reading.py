@@ -66,7 +66,7 @@ def test_an_email_has_exactly_these_members(office: Office) -> None:
 def test_absent_bodies_are_null_and_absent_lists_are_empty(office: Office) -> None:
     id_ = office.send(text=..., html="<p>Hello")
     email: Any = office.get(f"/emails/{id_}").json
-    assert email["text"] is None
+    assert email["text"] == "Hello"
     assert [email[name] for name in ("cc", "bcc", "reply_to", "tags")] == [[], [], [], []]
     del office.submissions.letters[id_]
     erased: Any = office.get(f"/emails/{id_}").json

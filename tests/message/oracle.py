@@ -60,8 +60,8 @@ def _assert_named(mail: EmailMessage, name: str, boxes: Sequence[Mailbox]) -> No
 
 def _assert_holds(mail: EmailMessage, letter: Letter) -> None:
     leaves = [part for part in mail.walk() if not part.is_multipart()]
-    bodies = [("text/plain", letter.text), ("text/html", letter.html)]
-    if letter.text is None and letter.html is None:
+    bodies = [("text/plain", letter.plain), ("text/html", letter.html)]
+    if letter.plain is None and letter.html is None:
         bodies[0] = ("text/plain", "")
     texts = [(kind, crlf(text)) for kind, text in bodies if text is not None]
     for kind, text in texts:
@@ -78,7 +78,7 @@ def _assert_holds(mail: EmailMessage, letter: Letter) -> None:
         _assert_carries(part, file)
     if inline:
         related = next(part for part in mail.walk() if part.get_content_type() == "multipart/related")
-        assert related.get_param("type") == ("text/html" if letter.text is None else "multipart/alternative")
+        assert related.get_param("type") == ("text/html" if letter.plain is None else "multipart/alternative")
 
 
 def _assert_carries(part: EmailMessage, file: Attachment) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 
 from postroom.message.address import Mailbox
 from postroom.message.letter import (
+    LONGEST_READ,
     Attachment,
     InvalidHeader,
     Letter,
@@ -14,7 +15,8 @@ from postroom.message.letter import (
     check_text,
     guess_content_type,
 )
-from tests.message.strategies import letters
+from postroom.message.mime import render
+from tests.message.strategies import NOON, letters
 
 ADA = Mailbox.parse("Ada <ada@a.example>")
 
@@ -33,6 +35,36 @@ def test_the_stored_form_is_a_line_of_json_and_the_files_as_they_came() -> None:
     assert line.startswith(b'{"sender":["ada","a.example","Ada"],')
     assert rest == b"\n\x00\xfftail"
     assert Letter.unpack(letter.pack()) == letter
+
+
+def test_a_text_is_made_from_the_html_unless_there_is_one_or_none_is_wanted() -> None:
+    html = "<p>Hello, <b>Ada</b>."
+
+    def plain(text: str | None, html: str | None) -> str | None:
+        return Letter(sender=ADA, to=(ADA,), subject="", text=text, html=html).plain
+
+    assert plain(None, html) == "Hello, Ada."
+    assert plain("Dear Ada.", html) == "Dear Ada."
+    assert plain("", html) is None
+    assert plain(None, None) is None
+    assert plain(None, "<img src=x>") is None
+    assert plain(None, "<p>" + "x" * LONGEST_READ) is None
+
+
+def test_a_letter_that_was_stored_before_texts_were_made_keeps_its_octets() -> None:
+    """Between two attempts of it a new version may have come."""
+    stored = (
+        b'{"sender":["ada","a.example","Ada"],"to":[["ada","a.example","Ada"]],"cc":[],"reply_to":[],"subject":"Hello",'
+        b'"text":null,"html":"<p>Hello, Ada.","headers":[],"attachments":[]}\n'
+    )
+    letter = Letter.unpack(stored)
+    assert letter.plain is None
+    assert Letter.unpack(letter.pack()) == letter
+    octets = render(letter, message_id="<1@a.example>", date=NOON, seed="1")
+    assert octets.endswith(
+        b"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n"
+        b"<p>Hello, Ada.\r\n"
+    )
 
 
 def test_a_torn_letter_is_not_taken_for_a_whole_one() -> None:

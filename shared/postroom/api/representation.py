@@ -40,7 +40,7 @@ def email(submission: Submission, letter: Letter | None) -> dict[str, Any]:
         "object": "email",
         **summary(submission),
         "html": letter and letter.html,
-        "text": letter and letter.text,
+        "text": letter and letter.plain,
         "tags": [{"name": name, "value": value} for name, value in submission.tags],
         "expires_at": moment(submission.expires_at),
         "recipients": [_recipient(each) for each in submission.recipients],

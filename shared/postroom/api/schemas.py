@@ -117,7 +117,10 @@ class EmailSchema(Members):
         metadata={"description": "What it is about. A template may say it instead.", "examples": ["Hello"]},
     )
     html = Text(load_default="", metadata={"description": "The letter as HTML."})
-    text = Text(load_default="", metadata={"description": "The letter as plain text. An empty one counts as none."})
+    text = Text(
+        load_default=None,
+        metadata={"description": "The letter as plain text. Left out, it is made from `html`; empty, there is none."},
+    )
     headers = Headers(load_default=(), metadata={"description": "Further header fields, by name."})
     tags = Items(
         fields.Nested(TagSchema, error_messages=_ITEM),

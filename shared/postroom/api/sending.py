@@ -148,7 +148,7 @@ def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = No
         cc=email["cc"],
         reply_to=email["reply_to"],
         subject=email["subject"],
-        text=email["text"] or None,
+        text=email["text"],
         html=email["html"] or None,
         headers=tuple((name, value) for name, value in email["headers"] if name.lower() != "message-id"),
         attachments=tuple(email["attachments"]),

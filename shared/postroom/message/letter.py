@@ -6,11 +6,12 @@ writes a letter could ever name him.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from postroom.message.address import Mailbox
 from postroom.message.attachment import Attachment, check_content_id, check_content_type, guess_content_type
 from postroom.message.header import InvalidHeader, check_header, check_text
+from postroom.message.plain import text_of
 
 __all__ = [
     "Attachment",
@@ -23,6 +24,9 @@ __all__ = [
     "guess_content_type",
 ]
 
+LONGEST_READ: Final = 1_000_000
+"""Characters of an HTML of which a plain text is made. What is longer, no reader shows whole."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
@@ -33,7 +37,7 @@ class Letter:
     cc: tuple[Mailbox, ...] = ()
     reply_to: tuple[Mailbox, ...] = ()
     subject: str
-    text: str | None = None
+    text: str | None = None  # None: made from the HTML; empty: none beside it
     html: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     attachments: tuple[Attachment, ...] = ()
@@ -42,6 +46,13 @@ class Letter:
     def needs_smtputf8(self) -> bool:
         """Whether its header names a mailbox that only SMTPUTF8 can carry (RFC 6531 §3.3)."""
         return any(box.needs_smtputf8 for box in (self.sender, *self.to, *self.cc, *self.reply_to))
+
+    @property
+    def plain(self) -> str | None:
+        """The text that is sent: the given one, or what the HTML says. None where the HTML goes alone."""
+        if self.text is not None or self.html is None:
+            return self.text or None
+        return (text_of(self.html) or None) if len(self.html) <= LONGEST_READ else None
 
     @property
     def complete(self) -> bool:
@@ -58,6 +69,7 @@ class Letter:
             "subject": self.subject,
             "text": self.text,
             "html": self.html,
+            **({"reads_html": True} if self.text is None and self.html is not None else {}),
             "headers": self.headers,
             "attachments": [
                 {
@@ -93,14 +105,17 @@ class Letter:
             start += size
         if start != len(content):
             raise ValueError("the stored letter and its description differ in length")
+        text, html = description["text"], description["html"]
+        if text is None and html is not None and "reads_html" not in description:
+            text = ""  # stored when no text was made yet: each attempt sends the same octets
         return cls(
             sender=Mailbox(*description["sender"]),
             to=tuple(Mailbox(*box) for box in description["to"]),
             cc=tuple(Mailbox(*box) for box in description["cc"]),
             reply_to=tuple(Mailbox(*box) for box in description["reply_to"]),
             subject=description["subject"],
-            text=description["text"],
-            html=description["html"],
+            text=text,
+            html=html,
             headers=tuple((name, value) for name, value in description["headers"]),
             attachments=tuple(attachments),
         )

@@ -91,8 +91,9 @@ def _timestamp(date: datetime) -> str:
 def _content(letter: Letter, seed: str) -> Part:
     digest = sha256(seed.encode()).hexdigest()[:32]
     bodies = []
-    if letter.text is not None or letter.html is None:
-        bodies.append(_text("plain", letter.text or ""))
+    plain = letter.plain
+    if plain is not None or letter.html is None:
+        bodies.append(_text("plain", plain or ""))
     if letter.html is not None:
         bodies.append(_text("html", letter.html))
     content = bodies[0]
