@@ -48,12 +48,13 @@ def test_what_jinja_does_stays_where_it_was() -> None:
         "<style>[title=x] { color: red }</style><p title='{{ x }}'>{{ x }}</p>",
         CLASS + "{% if c %}<div class='a'>{% else %}<div>{% endif %}{{ x }}</div>",
         CLASS + "<div class='a'>{% if c %}</div><div>{% endif %}{{ x }}</div>",
+        CLASS + "<p class='a' style='{{ s }}'>{{ x }}</p>",
         CLASS + "<table><tbody></tbody></table><table><tr><td>{{ x }}</td></tr></table>",
     ],
 )
 def test_where_it_may_not_come_to_the_same_it_waits_for_the_letter(html: str) -> None:
     assert inlined_once(html, HTML) is None
-    assert "x" in filled(html, x="x", c="a")
+    assert "x" in filled(html, x="x", c="a", s="margin: 0")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])

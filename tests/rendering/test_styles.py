@@ -42,6 +42,13 @@ def test_nothing_is_fetched_or_read(tmp_path: Path) -> None:
         assert link in made
 
 
+@pytest.mark.parametrize(
+    "html", ["<style>p{color:red</style><p>x", RED + "<p style='a b'>x", "<style>}}{{</style><p>x"]
+)
+def test_css_that_cannot_be_read_spoils_nothing(html: str) -> None:
+    assert ">x" in styled(html)
+
+
 def test_whether_there_are_any() -> None:
     assert has_styles("<STYLE>")
     assert not has_styles("<p style='color:red'>style")

@@ -38,6 +38,8 @@ def inlined_once(source: str, sandbox: Sandbox) -> str | None:
     if skeleton is None or not is_well_nested(skeleton, {word: _role(each) for word, each in constructs.items()}):
         return None
     made = in_place(skeleton)
+    if made is None:
+        return None
     if made.count("<tbody") != skeleton.count("<tbody"):
         # It was added in a table, at a place where a row may be one of many.
         if "<tbody" in skeleton:

@@ -1,8 +1,8 @@
 """CSS put where mail programs heed it: the rules of `<style>` into the elements' own `style`. Nothing is fetched.
 
 css-inline builds a tree of the HTML and walks it recursively, and HTML that is broken in the right way makes a tree
-out of all proportion. So it is only given what is nested as it should be, and not too deeply; anything else stays as it
-is, with its `<style>`, which many mail programs heed too.
+out of all proportion. So it is only given what is nested as it should be, and not too deeply. Anything else, and what
+has CSS that can't be read, stays as it is, with its `<style>`, which many mail programs heed too.
 """
 
 from __future__ import annotations
@@ -61,12 +61,18 @@ def inlined(html: str, budget: Budget) -> str:
     tags = html.count("<")
     # Each rule is held against each element, and the longer it is, the longer that takes.
     budget.spend(tags + tags * sum(map(len, _STYLE.findall(html))) // 4096)
-    return in_place(html) if is_well_nested(html) else html
+    made = in_place(html) if is_well_nested(html) else None
+    return html if made is None else made
 
 
-def in_place(html: str) -> str:
-    """The HTML, which is well nested, with its rules in place, however long that takes."""
-    return _inliner().inline(html).replace("<style></style>", "")
+def in_place(html: str) -> str | None:
+    """The HTML, which is well nested, with its rules in place, or None where its CSS can't be read."""
+    from css_inline import InlineError
+
+    try:
+        return _inliner().inline(html).replace("<style></style>", "")
+    except InlineError:
+        return None
 
 
 def pieces(html: str) -> Iterator[re.Match[str] | None]:
