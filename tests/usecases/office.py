@@ -21,6 +21,7 @@ from postroom.clouds.local.submissions import LocalSubmissions
 from postroom.consequences import Consequences
 from postroom.deliver import Deliver
 from postroom.delivery.health import Pace
+from postroom.delivery.news import Wanted
 from postroom.delivery.notice import Notice
 from postroom.delivery.only_to import OnlyTo
 from postroom.delivery.retry import RetryPolicy
@@ -41,6 +42,7 @@ from postroom.ports import (
     NoDomain,
     NotFetched,
     NullMx,
+    Schedule,
     Task,
     Unavailable,
     Wire,
@@ -50,6 +52,8 @@ from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
 from postroom.sparing import Sparing
 from postroom.suppressions import Suppressions
+from postroom.telling import Telling
+from postroom.webhooks import Listeners
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TAKEN = Reply(250, ("2.0.0 taken",))
@@ -193,13 +197,15 @@ class UseCases:
             secret=lambda: b"secret",
             any_sender=True,
             spared=lambda parcel, now: self.sparing.by_settings(parcel, now),
+            wanted=self.wanted,
         )
         self.change = Change(
-            claims=Claims(submissions=self.submissions),
+            claims=Claims(submissions=self.submissions, wanted=self.wanted),
             schedule=self.schedule,
             directory=self.directory,
             clock=lambda: self.now,
             sweep_after=timedelta(minutes=10),
+            tell=self.telling(self.schedule),
         )
         self.holders: list[LocalHolders] = []
         self.deliver = self.worker("me")
@@ -208,9 +214,19 @@ class UseCases:
     def sparing(self) -> Sparing:
         return Sparing(suppressions=self.suppressions, only_to=self.only_to, actors=self.accept.routes.actors)
 
-    def worker(self, holder: str, submissions: LocalSubmissions | None = None) -> Deliver:
+    @property
+    def wanted(self) -> Callable[[], Wanted]:
+        return Listeners(memory=self.directory).wanted
+
+    def telling(self, schedule: Schedule) -> Telling:
+        return Telling(schedule=schedule, clock=lambda: self.now, monotonic=lambda: self.seconds)
+
+    def worker(
+        self, holder: str, submissions: LocalSubmissions | None = None, schedule: Schedule | None = None
+    ) -> Deliver:
         """A worker that lives until `kill_the_last` or `close`."""
-        submissions = submissions or self.submissions
+        submissions, schedule = submissions or self.submissions, schedule or self.schedule
+        telling = self.telling(schedule)
         self.holders.append(LocalHolders(self.database.folder / "locks"))
         destinations = Destinations(
             routes=self.accept.routes,
@@ -218,13 +234,14 @@ class UseCases:
             shuffle=lambda _: None,
             policy=lambda domain: self.policies.get(domain),
         )
-        claims, actors = Claims(submissions=submissions, holders=self.holders[-1]), self.accept.routes.actors
+        claims = Claims(submissions=submissions, holders=self.holders[-1], wanted=self.wanted)
+        actors = self.accept.routes.actors
         wire: Wire = self.wire
         if actors is not None:
             wire = ActingWire(wire=wire, actors=actors, helo="me.example", monotonic=lambda: self.seconds)
         return Deliver(
             claims=claims,
-            schedule=self.schedule,
+            schedule=schedule,
             admission=Admission(
                 directory=self.directory,
                 pace=Pace(),
@@ -256,7 +273,10 @@ class UseCases:
             session_seconds=750,
             begin_seconds=450,
             spared=lambda parcel, now: self.sparing(parcel, now),
-            follow=Consequences(suppressions=self.suppressions, claims=claims, clock=lambda: self.now, actors=actors),
+            follow=Consequences(
+                suppressions=self.suppressions, claims=claims, clock=lambda: self.now, actors=actors, tell=telling
+            ),
+            together=telling.together,
         )
 
     def die_with(self, task: DeliveryTask, *, marked: bool = False) -> None:
