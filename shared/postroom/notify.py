@@ -30,6 +30,7 @@ from postroom.event_log import EventLog
 from postroom.ledger import Ledger
 from postroom.ports import Found, NotPosted, Posted, Posts, Schedule, Unavailable
 from postroom.resting import Rests
+from postroom.under_way import UnderWay
 from postroom.webhooks import Webhooks
 
 TIMEOUT = 15.0
@@ -62,6 +63,7 @@ class Notify:
     monotonic: Callable[[], float]
     disabled: Callable[[Webhook, str], None] = lambda *_: None  # called once a webhook was, with why
     rests: Rests = field(default_factory=Rests)
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     def __call__(self, notice: Notice) -> None:
         webhook = self.webhooks.get(notice.webhook)
@@ -155,7 +157,12 @@ class _Telling(_Run):
         return [place for place in places if self._tell_news(found, place)]
 
     def _tell_news(self, found: Found, place: int) -> bool:
-        parcel, news, id_ = found.parcel, found.parcel.news[place], event_id(found.parcel, place)
+        id_ = event_id(found.parcel, place)
+        with self.house.under_way.alone(f"{self.webhook.id}/{id_}") as ours:
+            return ours and self._tell_once(found, place, id_)
+
+    def _tell_once(self, found: Found, place: int, id_: str) -> bool:
+        parcel, news = found.parcel, found.parcel.news[place]
         stored = self.ledger.event(id_)
         if stored is not None and stored.status is not Told.PENDING:
             return True
@@ -169,6 +176,11 @@ class _Telling(_Run):
         return self._attempt(stored, stored or fresh, self._of_letter(found, place))
 
     def _see_to_event(self, id_: str) -> None:
+        with self.house.under_way.alone(f"{self.webhook.id}/{id_}") as ours:
+            if ours:
+                self._tell_event(id_)
+
+    def _tell_event(self, id_: str) -> None:
         stored = self.ledger.event(id_)
         if stored is None:
             return  # the notice that it was tried for comes again, or it is too old
