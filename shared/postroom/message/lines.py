@@ -29,16 +29,18 @@ class Lines:
         return "".join(self._out[mark:]).strip()
 
     def words(self, text: str) -> None:
-        """Words, with a blank where one belongs, in the line or at the start of the next."""
+        """Words with a blank between them, and before and behind them where one is in the text."""
+        words = text.strip(" ")
         if text[0] == " ":
-            if not self._gap:
+            self.blank()
+        if words:
+            self.verbatim(words)
+            if text[-1] == " ":
                 self._gap = " "
-            text = text[1:]
-            if not text:
-                return
-        blank = text[-1] == " "
-        self.verbatim(text[:-1] if blank else text)
-        if blank:
+
+    def blank(self) -> None:
+        """A blank before the next words, if they are in the same line and there isn't one."""
+        if not self._gap:
             self._gap = " "
 
     def verbatim(self, text: str) -> None:

@@ -35,7 +35,7 @@ def text_of(html: str) -> str:
     page = _Page()
     for text, tag, attributes, marker in pieces(html):
         if text and page.hidden is None:
-            page.text(decoded(text))
+            page.text(text)
         if tag is not None:
             name = tag.lower()
             if name[0] == "/":
@@ -61,11 +61,16 @@ class _Page:
         self._opening = False  # nothing has come of it yet
         self._link: tuple[str, int] | None = None  # where it leads, and where its label starts
 
-    def text(self, text: str) -> None:
-        """Text between tags, decoded."""
+    def text(self, raw: str) -> None:
+        """What stands between tags."""
         if self._preformatted:
-            self._kept(text)
-            return
+            self._kept(decoded(raw))
+        elif raw.isspace():
+            self.lines.blank()
+        else:
+            self._say(decoded(raw))
+
+    def _say(self, text: str) -> None:
         if not text.isascii():
             text = _BLANKS.sub(" ", _INVISIBLE.sub("", text))
         elif text.isspace():
@@ -117,7 +122,7 @@ class _Page:
             self._link = (_target(attribute(attributes, "href") or ""), self.lines.mark)
         elif name == "img":
             if alt := attribute(attributes, "alt"):
-                self.text(alt)
+                self._say(alt)
         elif name in ("td", "th"):
             self.lines.gap(CELL)
         elif name == "hr":
