@@ -490,6 +490,8 @@ def _egress(settings: Settings) -> Egress:
 def submit_app(settings: Settings) -> Flask:
     """The HTTP API. Raises `SettingsError` where it can't sign links."""
     from postroom.account.links import Links
+    from postroom.account.unsubscribe import UnsubscribeLinks
+    from postroom.account.vault import Vault
     from postroom.api.app import create_app
 
     if not settings.master_keys:
@@ -505,6 +507,7 @@ def submit_app(settings: Settings) -> Flask:
         under_key=accept.under_key,
         erase=Erase(submissions=submissions, directory=directory, clock=now, holders=holders),
         links=Links(settings.master_keys),
+        unsubscribe_links=UnsubscribeLinks(Vault(settings.master_keys, os.urandom)),
         public_url=settings.public_url,
         submissions=submissions,
         directory=remembered(settings),

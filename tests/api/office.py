@@ -21,6 +21,8 @@ from postroom.account.key import ApiKey, Permission, token_hash
 from postroom.account.links import Links
 from postroom.account.publication import Egress
 from postroom.account.seal import pair
+from postroom.account.unsubscribe import UnsubscribeLinks
+from postroom.account.vault import Vault
 from postroom.account.verp import ReturnPaths
 from postroom.api.app import create_app
 from postroom.batch import AcceptBatch
@@ -49,6 +51,7 @@ SENDING = "pr_sending"
 BOOTSTRAP = "pr_bootstrap"
 LINKS = Links((b"\x01" * 32,))
 RETURN_PATHS = ReturnPaths((b"\x01" * 32,))
+UNSUBSCRIBE = UnsubscribeLinks(Vault((b"\x01" * 32,), urandom))
 SEAL, UNSEAL = pair(b"\x07" * 32)
 EGRESS = Egress(("a:mail.shop.example",), ("mail.shop.example",), "bounces.shop.example")
 
@@ -136,6 +139,7 @@ class Office:
             under_key=self.accept.under_key,
             erase=Erase(submissions=self.submissions, directory=self.directory, clock=lambda: self.now),
             links=LINKS,
+            unsubscribe_links=UNSUBSCRIBE,
             public_url=self.public_url,
             submissions=self.submissions,
             directory=self.directory,

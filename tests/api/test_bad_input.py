@@ -109,7 +109,7 @@ def member(operation: Operation, field: fields.Field[Any], path: str, within: Ca
 
 def of_bodies() -> Iterator[Member]:
     for each in OFFICE.app.extensions["postroom"]:
-        if each.takes is not None:
+        if each.takes is not None and each.takes_as == "application/json":
             path = "[0]" if each.takes_list else ""
             yield from members(each, each.takes, path, (lambda v: [v]) if each.takes_list else (lambda v: v))
 

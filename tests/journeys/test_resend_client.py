@@ -40,18 +40,26 @@ def test_all_that_a_letter_can_say_arrives(
     assert sent["id"] in [each["id"] for each in listed["data"]]
 
 
-@pytest.mark.parametrize("absent", ["text", "html"])
+BODIES: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
+    "text": ({"html": ...}, [("text/plain", whole.TEXT)]),
+    "html": ({"text": ...}, [("text/plain", "Hallo Ünal 🎉"), ("text/html", whole.HTML)]),  # the text is made from it
+    "html_alone": ({"text": ""}, [("text/html", whole.HTML)]),
+}
+
+
+@pytest.mark.parametrize("given", BODIES)
 def test_one_body_is_enough(
-    office: Office, destination: Destination, emails: Callable[[str], Called], to: str, absent: str
+    office: Office, destination: Destination, emails: Callable[[str], Called], to: str, given: str
 ) -> None:
     bare = {"cc": ..., "bcc": ..., "headers": ..., "attachments": ..., "to": to, "reply_to": "help@example.org"}
-    sent = emails("send")(whole.letter(to, **bare | {absent: ...}))
+    asked, expected = BODIES[given]
+    sent = emails("send")(whole.letter(to, **bare | asked))
     office.wait_for(sent["id"], "delivered")
     (taken,) = destination.letters_to(to)
-    message = whole.parsed(taken.content)
-    kind, said = ("text/plain", whole.TEXT) if absent == "html" else ("text/html", whole.HTML)
-    assert message.get_content_type() == kind
-    assert message.get_content().splitlines() == said.splitlines()
+    parts = [part for part in whole.parsed(taken.content).walk() if not part.is_multipart()]
+    assert [part.get_content_type() for part in parts] == [kind for kind, _ in expected]
+    for part, (_, said) in zip(parts, expected, strict=True):
+        assert part.get_content().splitlines() == said.splitlines()
 
 
 def test_a_key_makes_a_repeat_the_same_letter(office: Office, emails: Callable[[str], Called], to: str) -> None:

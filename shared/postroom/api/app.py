@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 
 from postroom.accept import SubmitRequest
 from postroom.account.links import Links
+from postroom.account.unsubscribe import UnsubscribeLinks
 from postroom.api import limits
 from postroom.api.answers import Health
 from postroom.api.auth import Guard
@@ -35,6 +36,8 @@ from postroom.api.sending import Sending
 from postroom.api.stored import Stored
 from postroom.api.suppressions import SuppressionList
 from postroom.api.templates import TemplateViews
+from postroom.api.unsubscribe import Unsubscribe
+from postroom.api.unsubscribing import Unsubscribing
 from postroom.batch import BatchRequest, Outcome
 from postroom.change import Change
 from postroom.delivery.record import SubmissionId
@@ -67,6 +70,7 @@ def create_app(
     under_key: Callable[[str], Iterator[Submission]],
     erase: Callable[[SubmissionId], bool],
     links: Links,
+    unsubscribe_links: UnsubscribeLinks,
     public_url: str | None,
     submissions: Submissions,
     directory: Directory,
@@ -89,9 +93,10 @@ def create_app(
     uses = Uses(Keys(directory), clock, lambda error: complain(error, "WARNING"))
     guard = Guard(directory, bootstrap_key, clock, uses, Guesses(clock), proxies, rates)
     stored = Stored(submissions)
+    unsubscribing = Unsubscribing(unsubscribe_links, public_url)
 
     def filling() -> Filling:
-        return Filling(published)
+        return Filling(published, unsubscribing.url)
 
     def healthz() -> Response:
         healthy()
@@ -106,6 +111,7 @@ def create_app(
         *ApiKeys(Keys(directory), domains.register, clock).operations(),
         *Preflights(preflight).operations(),
         *SuppressionList(suppressions).operations(),
+        *Unsubscribe(unsubscribe_links, suppressions, clock).operations(),
         *Domains(domains).operations(),
         *TemplateViews(templates).operations(),
         *BounceReports(returns).operations(),
@@ -199,5 +205,6 @@ def _http_problem(error: HTTPException, code: int) -> Problem:
 
 
 def _asked() -> dict[str, str]:
-    """The request, for the journal."""
-    return {"request_id": request.environ[REQUEST_ID], "method": request.method, "path": request.path}
+    """The request, for the journal. A token is good for something, so of its path only the shape is written down."""
+    path = request.path if "token" not in (request.view_args or {}) else str(request.url_rule)
+    return {"request_id": request.environ[REQUEST_ID], "method": request.method, "path": path}

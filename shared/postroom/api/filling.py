@@ -31,15 +31,22 @@ class Filling:
     """Of one request, whose letters share what filling them in may take."""
 
     published: Published
-    unsubscribe_url: Callable[[Mapping[str, Any]], str | None] = lambda _: None
+    unsubscribe_url: Callable[[Mapping[str, Any]], str | None]  # None where it isn't to exactly one recipient
     _allowance: Allowance | None = None
     _known: dict[str, tuple[Template, Ready]] = field(default_factory=dict)
 
     def __call__(self, email: dict[str, Any]) -> dict[str, Any]:
-        """The letter with what its template, if it has one, makes of it. Raises `ValidationError`."""
-        asked = email["template"]
-        if asked is None:
-            return email
+        """The letter with what its template, if it has one, makes of it, and with its link to unsubscribe.
+
+        Raises `ValidationError`.
+        """
+        if email["template"] is not None:
+            email = self._filled(email, email["template"])
+        if email["delivery"].get("unsubscribe") and "unsubscribe_url" not in email:
+            email = email | {"unsubscribe_url": self.unsubscribe_url(email)}
+        return email
+
+    def _filled(self, email: dict[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
         head, ready = self._ready(as_id(asked["id"]) or asked["id"])
         email = _completed(email, ready)
         variables = _checked(ready, asked["variables"])
@@ -57,7 +64,8 @@ class Filling:
         except Flaw as flaw:
             raise _flaw(f"{head.alias or head.name} can't be filled in: its {flaw.part}, {flaw.sentence}") from None
         subject = email["subject"] if filled.subject is None else _subject(filled.subject)
-        return email | {"subject": subject, "html": filled.html, "text": filled.text}
+        made = {"subject": subject, "html": filled.html, "text": filled.text}
+        return email | made | ({} if url is None else {"unsubscribe_url": url})
 
     def _ready(self, name: str) -> tuple[Template, Ready]:
         if name not in self._known:

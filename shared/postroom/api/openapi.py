@@ -85,7 +85,7 @@ def _operation(operation: Operation, converter: OpenAPIConverter | None) -> dict
     if operation.access is Access.ANYBODY:
         described["security"] = []
     if operation.takes is not None:
-        content = {"application/json": _body(operation)}
+        content = {operation.takes_as: _body(operation)}
         described["requestBody"] = {"required": operation.needs_body, "content": content}
     if operation.takes_octets:
         content = {media_type: {"schema": {"type": "string", "minLength": 1}} for media_type in operation.takes_octets}

@@ -27,8 +27,9 @@ class Operation:
     view: Callable[..., Response]
     access: Access
     summary: str
-    takes: Schema | None = None  # the JSON body
-    takes_octets: tuple[str, ...] = ()  # or the media types of a body that isn't JSON
+    takes: Schema | None = None  # the body
+    takes_as: str = "application/json"  # its media type
+    takes_octets: tuple[str, ...] = ()  # or those of a body that no schema reads
     takes_list: bool = False  # the body is an array of those
     needs_body: bool = True  # where it takes one
     most: int | None = None  # items of that array

@@ -24,6 +24,7 @@ from postroom.api.fields import (
 )
 from postroom.api.problems import MISSING
 from postroom.api.timing import ScheduledAt
+from postroom.api.unsubscribing import flaws_of_offer
 from postroom.message.letter import check_text
 from postroom.smtp.security import Security
 
@@ -52,7 +53,7 @@ class DeliverySchema(Members):
     class Meta:
         unknown = RAISE
 
-    error_messages = {"unknown": "it isn't one of expires_at, on_unknown, requiretls, route, tls"}  # noqa: RUF012  its name
+    error_messages = {"unknown": "it isn't one of expires_at, on_unknown, requiretls, route, tls, unsubscribe"}  # noqa: RUF012  its name
 
     expires_at = Timestamp(metadata={"description": "After this moment no attempt starts."})
     on_unknown = Text(
@@ -70,6 +71,12 @@ class DeliverySchema(Members):
     tls = Text(
         validate=validate.OneOf([str(each) for each in Security], error="expected one of {choices}"),
         metadata={"description": "The least that will do; `require` and `verify` never go on in clear text."},
+    )
+    unsubscribe = Flag(
+        metadata={
+            "description": "Its one recipient can unsubscribe with one click (RFC 8058). The link stands in the "
+            "header, and in the place of each `{{ unsubscribe_url }}` in `html` and `text`."
+        }
     )
 
 
@@ -159,3 +166,8 @@ class EmailSchema(Members):
             missing.append("html` or `text")  # the backticks of one path, around two
         if missing:
             raise ValidationError({name: [MISSING] for name in missing})
+
+    @validates_schema(skip_on_field_errors=False)
+    def _may_offer_to_unsubscribe(self, data: dict[str, Any], **_: Any) -> None:
+        if data.get("delivery", {}).get("unsubscribe") and (flaws := flaws_of_offer(data)):
+            raise ValidationError(flaws)

@@ -12,6 +12,7 @@ from flask import Response, request
 from marshmallow import ValidationError
 
 from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
+from postroom.account.unsubscribe import unsubscribable
 from postroom.api.answers import SentEmail
 from postroom.api.auth import asking
 from postroom.api.body import answer, digest, read_object
@@ -138,7 +139,7 @@ def spelled(document: dict[str, Any], attachments: Sequence[Attachment]) -> dict
 
 
 def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = None) -> SubmitRequest:
-    """The use case's form of a letter that is `checked`."""
+    """The use case's form of a letter that is `checked` and filled in."""
     delivery = email["delivery"]
     # A letter has one Message-ID. The caller's own stands in for ours, and is no header beside it.
     message_ids = [value.strip() for name, value in email["headers"] if name.lower() == "message-id"]
@@ -153,6 +154,8 @@ def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = No
         headers=tuple((name, value) for name, value in email["headers"] if name.lower() != "message-id"),
         attachments=tuple(email["attachments"]),
     )
+    if email.get("unsubscribe_url") is not None:
+        letter = unsubscribable(letter, email["unsubscribe_url"])
     return SubmitRequest(
         letter=letter,
         fingerprint=fingerprint,
