@@ -212,7 +212,8 @@ def test_a_forged_report_changes_nothing_whatever_else_it_names(office: Office) 
             [],
         )
         assert told(office, complaint(forged, "ann@home.example"))["outcome"] == "forged"
-        assert told(office, bounce(path, "ann@home.example"), f"?recipient={forged}")["outcome"] == "forged"
+        if ".@" not in forged:  # which is no address
+            assert told(office, bounce(path, "ann@home.example"), f"?recipient={forged}")["outcome"] == "forged"
     assert office.submissions.stored == before[0]
     assert office.directory.documents == before[1]
 
@@ -315,7 +316,12 @@ def test_what_is_no_message_is_refused(office: Office, octets: bytes, status: in
 
 def test_the_query_is_looked_at(office: Office) -> None:
     report = bounce("a@shop.example", "ann@home.example")
-    for query in ("?recipient=", "?recipient=a%40b.example&recipient=c%40d.example", f"?recipient={'a' * 400}"):
+    for query in (
+        "?recipient=",
+        "?recipient=a%40b.example&recipient=c%40d.example",
+        "?recipient=nobody",
+        f"?recipient={'a' * 400}",
+    ):
         status, _, message = problem(post(office, report, query))
         assert (status, "recipient" in message) == (422, True)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, request
-from marshmallow import fields, validate
+from marshmallow import ValidationError, fields
 
 from postroom.api.answers import Answer, one_of, told
 from postroom.api.body import answer, read_octets
-from postroom.api.fields import Members
+from postroom.api.fields import Address, Members, Shape
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import RETRY_AFTER, Problem
 from postroom.api.query import read_query
@@ -19,6 +19,7 @@ from postroom.delivery.reports.move import Effect
 from postroom.delivery.reports.reading import NoMessage
 from postroom.delivery.reports.report import Kind
 from postroom.delivery.status import Status
+from postroom.message.address import Mailbox
 from postroom.returns import Busy, Heard, Outcome, Returned, Returns
 from postroom.smtp.transcript import escaped
 
@@ -37,11 +38,22 @@ WHY: Mapping[Outcome, str] = {
 LONGEST_ADDRESS = 320
 
 
+class EnvelopeRecipient(Address):
+    """An address as an envelope has it, which is shorter than what people write."""
+
+    def shape(self) -> Shape:
+        return {**super().shape(), "maxLength": LONGEST_ADDRESS}
+
+    def read(self, value: Any) -> Mailbox:
+        if isinstance(value, str) and len(value) > LONGEST_ADDRESS:
+            raise ValidationError(f"it is longer than {LONGEST_ADDRESS} characters")
+        return super().read(value)
+
+
 class CameTo(Members):
     """What the message itself may not tell."""
 
-    recipient = fields.String(
-        validate=validate.Length(1, LONGEST_ADDRESS),
+    recipient = EnvelopeRecipient(
         metadata=told("The address that the message came to, by its envelope.", examples=["5a6f@bounces.example.org"]),
     )
 
@@ -108,10 +120,10 @@ class BounceReports:
 
     def take(self) -> Response:
         """POST /bounces"""
-        came_to = read_query(request, _QUERY).get("recipient")
+        recipient = read_query(request, _QUERY).get("recipient")
         octets = read_octets(request, "a message is expected, with its header", "as a message")
         try:
-            returned = self.returns(octets, came_to)
+            returned = self.returns(octets, recipient and recipient.address)
         except NoMessage as error:
             raise Problem(
                 "validation_error",
