@@ -23,9 +23,10 @@ from postroom.at_once import at_once
 from postroom.claims import Claims
 from postroom.delivery.news import event_id, waiting_for
 from postroom.delivery.notice import MOST, Notice
-from postroom.delivery.payload import event, letter_event
+from postroom.delivery.payload import letter_event
 from postroom.delivery.record import SubmissionId, microseconds
 from postroom.delivery.together import shares
+from postroom.event_body import EventBody
 from postroom.event_log import EventLog
 from postroom.ledger import Ledger
 from postroom.ports import Found, NotPosted, Posted, Posts, Schedule, Unavailable
@@ -200,10 +201,7 @@ class _Telling(_Run):
             self.claimed_events.append(id_)
 
     def _body(self, stored: Event) -> bytes | None:
-        if stored.parcel is None:
-            return event(stored.type, stored.created_at, stored.data or {})
-        found = self.ledger.parcel_of(stored)
-        return None if found is None else self._of_letter(found, stored.parcel[2])
+        return EventBody(self.house.claims.submissions.find, self.house.headers_of)(stored)
 
     def _of_letter(self, found: Found, place: int) -> bytes:
         return letter_event(found.submission, found.parcel, place, self.house.headers_of(found))

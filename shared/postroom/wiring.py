@@ -38,6 +38,7 @@ from postroom.domain_register import DomainRegister
 from postroom.domains import SendingDomains
 from postroom.enclosures import Enclosures
 from postroom.erasing import Erase
+from postroom.event_body import EventBody
 from postroom.event_log import EventLog
 from postroom.filling import Published
 from postroom.idempotency import deployment_secret
@@ -59,6 +60,7 @@ from postroom.suppressions import Suppressions
 from postroom.sweep import Sweep
 from postroom.telling import Telling
 from postroom.templates import Templates
+from postroom.trying import Trying
 from postroom.webhooks import Listeners, Webhooks
 
 if TYPE_CHECKING:
@@ -380,6 +382,11 @@ def event_log(settings: Settings) -> EventLog:
     return EventLog(directory=home(settings).directory, clock=now)
 
 
+def trying(settings: Settings) -> Trying:
+    """Has webhooks told what they weren't told by themselves."""
+    return Trying(log=event_log(settings), schedule=home(settings).schedule, clock=now, randomness=os.urandom)
+
+
 def announcing(settings: Settings) -> Announcing:
     """Tells webhooks what is no letter's."""
     _, schedule, directory, *_ = home(settings)
@@ -404,11 +411,13 @@ def posting(settings: Settings) -> Posts:
 
 def notifying(settings: Settings) -> Notify:
     """The use case that tells webhooks."""
+    from postroom.internet.endpoint import Endpoint
+
     submissions, schedule, *_ = home(settings)
     announce = announcing(settings)
 
     def disabled(webhook: Webhook, why: str) -> None:
-        data = {"id": webhook.id, "endpoint": webhook.endpoint, "why": why}
+        data = {"id": webhook.id, "endpoint": Endpoint.parse(webhook.endpoint).url, "why": why}
         announce("webhook.disabled", webhook.id, now(), data, without=(webhook.id,))
 
     return Notify(
@@ -523,6 +532,10 @@ def submit_app(settings: Settings) -> Flask:
         published=Published(templating(settings, remembered(settings)), templates),
         repeat=accept.repeated,
         returns=returning(settings),
+        webhooks=webhooks(settings),
+        trying=trying(settings),
+        event_body=EventBody(submissions.find, LetterHeaders(submissions.letter)),
+        clear_text=bool(settings.dial_allow),
     )
 
 

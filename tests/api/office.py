@@ -34,13 +34,18 @@ from postroom.delivery.routing import Relay, Route, Routes
 from postroom.domain_register import DomainRegister
 from postroom.domains import SendingDomains
 from postroom.erasing import Erase
+from postroom.event_body import EventBody
+from postroom.event_log import EventLog
 from postroom.filling import Published
+from postroom.letter_headers import LetterHeaders
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
 from postroom.rates import Rates
 from postroom.returns import Returns
 from postroom.suppressions import Suppressions
 from postroom.templates import Templates
+from postroom.trying import Trying
+from postroom.webhooks import Webhooks
 from tests.api.fakes import Drawer, Memory, Tasks
 from tests.doubles.book import Book
 from tests.doubles.keys import a_key
@@ -49,6 +54,7 @@ NOON = datetime(2030, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
 FULL = "pr_full"
 SENDING = "pr_sending"
 BOOTSTRAP = "pr_bootstrap"
+VAULT = Vault((b"\x01" * 32,), urandom)
 LINKS = Links((b"\x01" * 32,))
 RETURN_PATHS = ReturnPaths((b"\x01" * 32,))
 UNSUBSCRIBE = UnsubscribeLinks(Vault((b"\x01" * 32,), urandom))
@@ -76,6 +82,7 @@ class Office:
     proxies: int = 0
     public_url: str | None = None
     return_path_domain: str | None = None
+    clear_text: bool = False
     book: Book = field(default_factory=lambda: Book({}))
 
     def __post_init__(self) -> None:
@@ -103,6 +110,15 @@ class Office:
             return_paths=RETURN_PATHS,
         )
         self.suppressions = Suppressions(directory=self.directory, clock=lambda: self.now, randomness=randomness)
+        self.webhooks = Webhooks(
+            directory=self.directory, memory=self.directory, vault=VAULT, clock=lambda: self.now, randomness=randomness
+        )
+        self.trying = Trying(
+            log=EventLog(directory=self.directory, clock=lambda: self.now),
+            schedule=self.schedule,
+            clock=lambda: self.now,
+            randomness=randomness,
+        )
         self.domains = SendingDomains(
             register=DomainRegister(self.directory, lambda: self.now, timedelta(days=37)),
             seal_public=SEAL,
@@ -155,6 +171,10 @@ class Office:
             published=Published(self.templates, self.templates),
             repeat=self.accept.repeated,
             returns=self.returns,
+            webhooks=self.webhooks,
+            trying=self.trying,
+            event_body=EventBody(self.submissions.find, LetterHeaders(self.submissions.letter)),
+            clear_text=self.clear_text,
         )
         self.client: FlaskClient = self.app.test_client()
 

@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
+from postroom.account.event import Post, Told
 from postroom.delivery.status import Status
 from postroom.message.address import Mailbox
 from postroom.preflight.check import passed
@@ -84,6 +85,23 @@ def token() -> str:
     return UNSUBSCRIBE.url("", Mailbox.parse(f"{next(NUMBERS)}@home.example")).rpartition("/")[2]
 
 
+def a_webhook() -> str:
+    """The id of the only webhook that there is then."""
+    for each in OFFICE.webhooks.all():
+        OFFICE.webhooks.remove(each.id)
+    return OFFICE.webhooks.create("https://shop.example/hook", ["email.bounced"])[0].id
+
+
+def an_event() -> tuple[str, str]:
+    """The ids of a webhook and of an event that it was told."""
+    webhook = OFFICE.webhooks.read(a_webhook())
+    assert webhook is not None
+    event = OFFICE.trying.test(webhook, None)
+    told = event.after(Post(sent_at=OFFICE.now, milliseconds=1, why="nobody is there"), Told.FAILED)
+    assert OFFICE.trying.log.record(webhook.id, told, over=event)
+    return webhook.id, event.id
+
+
 # What stands in place of every second path's ids: those that lead to something which can be treated so.
 REAL: Mapping[tuple[str, ...], Callable[[], tuple[str, ...]]] = {
     ("email_id",): lambda: (stored(),),
@@ -92,6 +110,8 @@ REAL: Mapping[tuple[str, ...], Callable[[], tuple[str, ...]]] = {
     ("api_key_id",): lambda: (posted("/api-keys", name="of a test"),),
     ("template_id",): lambda: (posted("/templates", name="of a test", html="<p>Hello {{ NAME }}"),),
     ("token",): lambda: (token(),),
+    ("webhook_id",): lambda: (a_webhook(),),
+    ("webhook_id", "event_id"): an_event,
     ("suppression_id",): lambda: (posted("/suppressions", email=f"{next(NUMBERS)}@home.example"),),
 }
 
@@ -175,13 +195,15 @@ def check(case: schemathesis.Case[Any], *, good: bool = False) -> None:
     that a page lies on one side of an item.
     """
     label, names = case.operation.label, tuple(case.path_parameters or {})
+    excluded: list[Any] = [positive_data_acceptance]
     if not good and names in REAL and all(map(replaceable, case.path_parameters.values())):
+        if not all(map(is_id, case.path_parameters.values())):
+            excluded.append(negative_data_rejection)  # that was what was wrong with it
         case.path_parameters.update(zip(names, REAL[names](), strict=True))
     # Every other time by who wants problems told in RFC 9457's words.
     answered = case.call(headers=KEY | ({"Accept": "application/problem+json"} if next(TURNS) % 2 else {}))
     if case.method == case.operation.method.upper():
         SEEN[label].add(answered.status_code)
-    excluded: list[Any] = [positive_data_acceptance]
     if label.startswith("POST /suppressions/batch/"):
         excluded += METHODS
     if "permissive" in str(case.headers).lower():
@@ -189,12 +211,16 @@ def check(case: schemathesis.Case[Any], *, good: bool = False) -> None:
     case.validate_response(answered, excluded_checks=excluded)
 
 
+def is_id(value: Any) -> bool:
+    try:
+        return bool(UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
 def replaceable(value: Any) -> bool:
     """Whether it is an id, of those that are replaced."""
-    try:
-        return UUID(value).int % 2 == 1
-    except (ValueError, AttributeError, TypeError):
-        return isinstance(value, str) and value.isalnum()
+    return UUID(value).int % 2 == 1 if is_id(value) else isinstance(value, str) and value.isalnum()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=[each.label for each in OPERATIONS])

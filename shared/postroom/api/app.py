@@ -12,6 +12,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from postroom.accept import SubmitRequest
+from postroom.account.event import Event
 from postroom.account.links import Links
 from postroom.account.unsubscribe import UnsubscribeLinks
 from postroom.api import limits
@@ -38,6 +39,8 @@ from postroom.api.suppressions import SuppressionList
 from postroom.api.templates import TemplateViews
 from postroom.api.unsubscribe import Unsubscribe
 from postroom.api.unsubscribing import Unsubscribing
+from postroom.api.webhook_events import WebhookEvents
+from postroom.api.webhooks import Hooks
 from postroom.batch import BatchRequest, Outcome
 from postroom.change import Change
 from postroom.delivery.record import SubmissionId
@@ -52,6 +55,8 @@ from postroom.rates import Rates
 from postroom.returns import Returns
 from postroom.suppressions import Suppressions
 from postroom.templates import Templates
+from postroom.trying import Trying
+from postroom.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -84,6 +89,10 @@ def create_app(
     published: Published,
     repeat: Callable[[str, str], Submission | None],
     returns: Returns,
+    webhooks: Webhooks,
+    trying: Trying,
+    event_body: Callable[[Event], bytes | None],
+    clear_text: bool = False,
     proxies: int = 0,
     rates: Rates | None = None,
 ) -> Flask:
@@ -115,6 +124,8 @@ def create_app(
         *Domains(domains).operations(),
         *TemplateViews(templates).operations(),
         *BounceReports(returns).operations(),
+        *Hooks(webhooks, clear_text).operations(),
+        *WebhookEvents(webhooks, trying.log, trying, event_body).operations(),
         Operation(
             method="GET",
             path="/healthz",

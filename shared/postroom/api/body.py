@@ -44,6 +44,12 @@ def read_members(request: Request, schema: Schema) -> dict[str, Any]:
     return members
 
 
+def read_members_given(request: Request, schema: Schema) -> dict[str, Any]:
+    """As `read_members`; nothing where the request has no body."""
+    has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
+    return read_members(request, schema) if has_body else {}
+
+
 def read_array(request: Request) -> tuple[list[Any], Mapping[int, Any]]:
     """The JSON array in the request's body, and by their places the flaws of items that hold a name twice.
 

@@ -12,7 +12,7 @@ from flask import Response, request
 
 from postroom.account.dns_record import DnsRecord
 from postroom.account.domain import OPPORTUNISTIC, SendingDomain
-from postroom.api.body import answer, read_members
+from postroom.api.body import answer, read_members, read_members_given
 from postroom.api.domain_schemas import (
     REGIONS,
     CreatedDomain,
@@ -133,8 +133,7 @@ class Domains:
 
     def rotate(self, id_: UUID) -> Response:
         """POST /domains/{id}/rotate"""
-        has_body = bool(request.content_length) or "Transfer-Encoding" in request.headers
-        asked = read_members(request, _ROTATION) if has_body else {}
+        asked = read_members_given(request, _ROTATION)
         domain = self.domains.rotate(str(id_), ed25519=asked.get("ed25519"))
         return answer({"object": "domain", **self._whole(domain)})
 
