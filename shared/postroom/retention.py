@@ -40,6 +40,7 @@ class Retention:
     identify: Callable[[], str]  # a new name for each note
     keep: timedelta
     seconds: float  # that one run may take
+    events: Callable[[Callable[[], bool]], int] | None = None  # removes old ones while there is time
     most: int = 20_000  # submissions that one run may read
 
     def __call__(self) -> int:
@@ -50,6 +51,8 @@ class Retention:
         run.walk(lambda: self.monotonic() - begun < self.seconds / 2)
         run.follow(lambda: self.monotonic() - begun < self.seconds)
         run.tidy()
+        if self.events is not None:
+            run.gone += self.events(lambda: self.monotonic() - begun < self.seconds)
         return run.gone
 
 

@@ -46,6 +46,10 @@ class Listeners:
             each["id"]: frozenset(each["events"]) for each in document["webhooks"] if each["status"] == State.ENABLED
         }
 
+    def ids(self) -> list[str]:
+        """Those of all webhooks."""
+        return [each.id for each in _webhooks(self.memory.get(*PLACE))]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:

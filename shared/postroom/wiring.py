@@ -46,6 +46,7 @@ from postroom.journal import complain, note, tell
 from postroom.letter_headers import LetterHeaders
 from postroom.message.dkim import new_key
 from postroom.notify import Notify
+from postroom.old_events import OldEvents
 from postroom.ports import Counters, Directory, Holders, Posts, Schedule, Submissions, Wire
 from postroom.preflight import Preflight
 from postroom.preflight.ways import gates
@@ -575,6 +576,7 @@ def sweeping(settings: Settings) -> Sweep:
             monotonic=time.monotonic,
             identify=lambda: str(uuid4()),
             keep=settings.retention,
+            events=OldEvents(directory=directory, log=event_log(settings), clock=now, keep=settings.retention),
             seconds=(settings.function_timeout / 4).total_seconds(),
         ),
     )
