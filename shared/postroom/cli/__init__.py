@@ -1,4 +1,4 @@
-"""`postroom dev | serve | send | report | show | keys | domains | preflight | config`: the command line.
+"""`postroom dev | serve | send | report | show | keys | domains | webhooks | preflight | config`: the command line.
 
 What `dev` and `serve` run is `house`; `send`, `report` and `show` speak to the API like any client.
 """
@@ -13,6 +13,7 @@ from postroom.cli.keys import keys
 from postroom.cli.letters import report, send, show
 from postroom.cli.preflight import preflight
 from postroom.cli.running import dev, serve
+from postroom.cli.webhooks import webhooks
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,5 +22,5 @@ def main() -> None:
     """postroom: JSON over HTTPS in, one SMTP session out, and every word of it kept."""
 
 
-for command in (dev, serve, send, report, show, keys, domains, preflight, config):
+for command in (dev, serve, send, report, show, keys, domains, webhooks, preflight, config):
     main.add_command(command)
