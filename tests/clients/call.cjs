@@ -20,8 +20,10 @@ const meant = (value) => {
 const main = async () => {
     for (const { version, key, call, args } of script) {
         const { Resend } = load(`resend${version}`)
-        const [area, method] = call.split('.')
-        const { data, error } = await new Resend(key)[area][method](...meant(args))
+        const areas = call.split('.')
+        const method = areas.pop()
+        const area = areas.reduce((within, name) => within[name], new Resend(key))
+        const { data, error } = await area[method](...meant(args))
         answers.push({ data, error })
     }
     process.stdout.write(JSON.stringify(answers))

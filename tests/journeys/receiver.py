@@ -34,6 +34,8 @@ class Event:
     id: str
     type: str
     data: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)  # by their names in lower case
+    body: bytes = b""
 
     @property
     def recipient(self) -> str:
@@ -44,7 +46,7 @@ class Event:
 class Receiver:
     """Answers by path: with 200, unless `answers` has a path's status or does something else."""
 
-    roots: Path  # of who has vouched for it
+    roots: Path | None  # of who has vouched for it, where it speaks TLS
     port: int = 0
     secrets: dict[str, str] = field(default_factory=dict)  # by path
     answers: dict[str, Callable[[], int]] = field(default_factory=dict)
@@ -53,7 +55,7 @@ class Receiver:
     _lock: Lock = field(default_factory=Lock)
 
     def url(self, path: str) -> str:
-        return f"https://{HOST}:{self.port}{path}"
+        return f"http://127.0.0.1:{self.port}{path}" if self.roots is None else f"https://{HOST}:{self.port}{path}"
 
     def events(self, path: str, email: str | None = None) -> list[Event]:
         """Those that were told there, of that letter."""
@@ -82,18 +84,23 @@ class Receiver:
             return 500
         status = self.answers.get(path, lambda: 200)()
         with self._lock:
-            self.heard.setdefault(path, []).append(Event(headers["webhook-id"], told["type"], told["data"]))
+            self.heard.setdefault(path, []).append(
+                Event(headers["webhook-id"], told["type"], told["data"], headers, body)
+            )
         return status
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, receiver: Receiver, context: ssl.SSLContext) -> None:
+    def __init__(self, receiver: Receiver, context: ssl.SSLContext | None) -> None:
         self.receiver, self.context = receiver, context
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def finish_request(self, request: Any, client_address: Any) -> None:
+        if self.context is None:
+            super().finish_request(request, client_address)
+            return
         # In the connection's own thread: one that says nothing keeps nobody waiting.
         with self.context.wrap_socket(request, server_side=True) as encrypted:
             super().finish_request(encrypted, client_address)
@@ -119,11 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def receiving(roots: Path) -> Iterator[Receiver]:
-    """One whose authority is written to `roots`."""
+def receiving(roots: Path | None = None) -> Iterator[Receiver]:
+    """One whose authority is written to `roots`, or one without TLS."""
     authority, receiver = trustme.CA(), Receiver(roots)
-    authority.cert_pem.write_to_path(str(roots))
-    server = _Server(receiver, certificate(authority, HOST))
+    if roots is not None:
+        authority.cert_pem.write_to_path(str(roots))
+    server = _Server(receiver, None if roots is None else certificate(authority, HOST))
     receiver.port = server.server_address[1]
     thread = Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -10,12 +11,16 @@ from typing import Any
 import pytest
 from anymail.exceptions import AnymailAPIError
 from anymail.message import AnymailMessage, attach_inline_image
+from anymail.signals import tracking
+from anymail.webhooks.resend import ResendTrackingWebhookView
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
+from django.test import RequestFactory
 
 from tests.clients.whole import NOTE, PICTURE, SUBJECT, parsed
 from tests.journeys.destination import Destination
-from tests.journeys.office import KEY, Office
+from tests.journeys.office import KEY, Office, eventually
+from tests.journeys.receiver import Event, receiving
 
 Connect = Callable[..., Any]
 
@@ -128,3 +133,60 @@ def test_our_errors_are_its_own(connect: Connect, change: dict[str, Any], key: s
     with pytest.raises(AnymailAPIError, match=f'"{name}"') as caught:
         message.send()
     assert caught.value.status_code == status
+
+
+def test_what_becomes_of_letters_is_told_to_django(
+    office: Office, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each event, as it came, is given to anymail's view, which verifies it and sends its signal."""
+    heard: list[Any] = []
+
+    def hear(event: Any, **_: Any) -> None:
+        heard.append(event)
+
+    tracking.connect(hear)
+    monkeypatch.setattr(settings, "ANYMAIL", {"WEBHOOK_SECRET": "shop:secret"}, raising=False)
+    with receiving() as application:
+        path = f"/anymail/{office.place.home}"
+        endpoint = application.url(path).replace("://", "://shop:secret@")
+        events = ["email.sent", "email.delivered", "email.delivery_delayed", "email.bounced", "email.complained"]
+        _, made = office.request("POST", "/webhooks", {"endpoint": endpoint, "events": events})
+        application.secrets[path] = made["signing_secret"]
+        time.sleep(0.5)  # what the house remembers of who wants to hear can't be waited for otherwise
+        message = AnymailMessage(
+            "events",
+            "text\n",
+            "alice@example.org",
+            [f"{who}@postroom.test" for who in ("delivered", "bounced", "complained")],
+            connection=connect(),
+        )
+        message.tags, message.metadata = ["receipt", "März"], {"order": "A-7"}
+        assert message.send() == 1
+        eventually(lambda: len({each.id for each in application.events(path)}) == 7, 20, lambda: application.heard)
+        told = {each.id: each for each in application.events(path)}
+        assert application.refused == []
+        assert office.request("DELETE", f"/webhooks/{made['id']}")[0] == 200
+    view = ResendTrackingWebhookView.as_view(signing_secret=made["signing_secret"])
+    for each in told.values():
+        assert view(_request(each)).status_code == 200
+    tracking.disconnect(hear)
+    assert {each.event_id for each in heard} == set(told)
+    assert {(each.recipient.partition("@")[0], each.event_type, each.reject_reason) for each in heard} == {
+        ("delivered", "sent", None),
+        ("delivered", "delivered", None),
+        ("bounced", "sent", None),
+        ("bounced", "bounced", "bounced"),
+        ("complained", "sent", None),
+        ("complained", "delivered", None),
+        ("complained", "complained", None),
+    }
+    for each in heard:
+        assert each.message_id == message.anymail_status.message_id
+        assert (each.tags, each.metadata) == (["receipt", "März"], {"order": "A-7"})
+
+
+def _request(event: Event) -> Any:
+    """The post, as Django has it."""
+    length = {"content-length", "content-type"}
+    headers = {name: value for name, value in event.headers.items() if name not in length}
+    return RequestFactory().post("/", event.body, content_type="application/json", headers=headers)
