@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from postroom.account.standard_webhooks import SECRET
-from postroom.account.vault import Vault
+from postroom.account.vault import Vault, VaultError
 from postroom.account.webhook import MOST, State, Webhook
 from postroom.catalog import newest_first
 from postroom.ports import Directory, Unavailable
@@ -79,8 +79,17 @@ class Webhooks:
         return _found(self.all(), id_)
 
     def signing_secrets(self, webhook: Webhook) -> tuple[bytes, ...]:
-        """Those that sign now, the newest first. Raises `VaultError` where the master keys have changed."""
-        return tuple(self.vault.open(each, _SECRET) for each in webhook.signers(self.clock()))
+        """Those that sign now, the newest first. Raises `VaultError` where the master keys open none of them."""
+        secrets: list[bytes] = []
+        lost = VaultError(f"the webhook {webhook.id} has no secret")
+        for closed in webhook.signers(self.clock()):
+            try:
+                secrets.append(self.vault.open(closed, _SECRET))
+            except VaultError as error:
+                lost = error
+        if not secrets:
+            raise lost
+        return tuple(secrets)
 
     def create(self, endpoint: str, events: Sequence[str]) -> tuple[Webhook, bytes]:
         """A webhook, enabled, and its secret. Raises `TooMany`."""

@@ -169,6 +169,12 @@ def test_a_new_secret_is_answered_and_the_old_one_signs_along(office: Office) ->
     assert len(office.webhooks.signing_secrets(webhook)) == 2
 
 
+def test_a_secret_that_no_master_key_opens_is_not_shown(office: Office) -> None:
+    id_ = create(office)
+    office.directory.documents["deployment", "webhooks"]["webhooks"][0]["secrets"] = ["AAAA"]
+    assert good(office, "GET", f"/webhooks/{id_}")["signing_secret"] is None
+
+
 # The log.
 
 

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from postroom.account.vault import Vault
+from postroom.account.vault import Vault, VaultError
 from postroom.account.webhook import MOST, OVERLAP, State
 from postroom.ports import Directory
 from postroom.remembered import Remembered
@@ -73,6 +73,17 @@ def test_a_rotated_secret_signs_along_for_a_day(webhooks: Webhooks) -> None:
     assert webhooks.signing_secrets(rotated) == (new, old)
     later = replace(webhooks, clock=lambda: NOON + OVERLAP)
     assert later.signing_secrets(rotated) == (new,)
+
+
+def test_a_secret_whose_master_key_is_gone_is_rotated_out(webhooks: Webhooks) -> None:
+    made, _ = webhooks.create(HOOK, ["email.sent"])
+    after = replace(webhooks, vault=Vault((b"\x08" * 32,), os.urandom))
+    with pytest.raises(VaultError):
+        after.signing_secrets(made)
+    new = after.rotate(made.id)
+    rotated = after.read(made.id)
+    assert rotated is not None
+    assert after.signing_secrets(rotated) == (new,)
 
 
 def test_changes_at_once_all_count(webhooks: Webhooks) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -153,7 +153,7 @@ class Hooks:
 
     def _secret(self, webhook: Webhook) -> str | None:
         try:
-            return written(self.webhooks.signing_secrets(webhook)[0])
+            return written(self.webhooks.signing_secrets(replace(webhook, secret_ends_at=None))[0])
         except VaultError:
             return None
 
