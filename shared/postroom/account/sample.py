@@ -38,7 +38,18 @@ _DETAILS: Mapping[str, Mapping[str, Any]] = {
 }
 
 _OTHERS: Mapping[str, Mapping[str, Any]] = {
-    "domain": {"id": NOBODY, "name": "example.com", "status": "verified", "region": "us-east-1", "records": []},
+    "domain": {
+        "id": NOBODY,
+        "name": "example.com",
+        "status": "verified",
+        "region": "us-east-1",
+        "capabilities": {"sending": "enabled", "receiving": "disabled"},
+        "tls": "opportunistic",
+        "open_tracking": False,
+        "click_tracking": False,
+        "records": [],
+        "recommended": [],
+    },
     "suppression": {"id": NOBODY, "email": "customer@example.com", "origin": "manual", "source_id": None},
     "webhook": {"id": NOBODY, "endpoint": "https://example.com/webhook", "why": "this is a test event"},
 }
