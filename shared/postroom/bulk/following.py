@@ -15,7 +15,7 @@ from postroom.bulk.patience import Patience
 UNDER_WAY = ("queued", "delivery_delayed")
 """Last events of letters for which there is something to do at once, or soon."""
 
-_SHORTEST, _LONGEST = 1.0, 30.0  # seconds between two looks
+_SHORTEST, _LONGEST = 1.0, 10.0  # seconds between two looks
 _SKEW = timedelta(minutes=1)  # between the clocks of several instances
 
 
@@ -76,5 +76,5 @@ def follow(
             ledger.tell(following.events())
             if over or not set(ledger.events()) & set(until_none_is):
                 return
-        # To ask costs the API time that it needs for what is waited for: four fifths of it are left alone.
-        sleep(min(max(_SHORTEST, 4 * (clock() - began)), _LONGEST, max(end - clock(), 0)))
+        # To ask costs the API time that it needs for what is waited for: two thirds of it are left alone.
+        sleep(min(max(_SHORTEST, 2 * (clock() - began)), _LONGEST, max(end - clock(), 0)))
