@@ -1,4 +1,4 @@
-"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | submitting | session]`.
+"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | bulk | submitting | session]`.
 
 `house` is one `postroom serve` with its real processes, durable as in production, into a sink on the loopback;
 `submitting` are letters on their way in, one by one and in batches, and the pages of their lists; `session` is the SMTP
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.benchmarks import batch, large_letter, pages, rooms, round_trips, session_cpu, sharing
+from tests.benchmarks import batch, bulk, large_letter, pages, rooms, round_trips, session_cpu, sharing
 from tests.benchmarks import submitting as one_by_one
 from tests.benchmarks.function import SUBMIT, served
 from tests.benchmarks.processes import cpu_seconds, megabytes
@@ -28,6 +28,7 @@ from tests.journeys.office import KEY, Office
 from tests.journeys.processes import processes_of
 
 HERE = Path(__file__).parent
+BULK = 10_000  # customers
 
 
 @contextmanager
@@ -116,11 +117,14 @@ def session() -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    options.add_argument("part", nargs="?", choices=("house", "submitting", "session"))
+    options.add_argument("part", nargs="?", choices=("house", "bulk", "submitting", "session"))
     options.add_argument("--letters", type=int, default=2000, help="that the house is given")
     given = options.parse_args()
     if given.part in (None, "house"):
         house(given.letters)
+    if given.part in (None, "bulk"):
+        with TemporaryDirectory() as name, running(Path(name)) as (office, sink):
+            bulk.report(office, sink, BULK)
     if given.part in (None, "submitting"):
         submitting()
     if given.part in (None, "session"):
