@@ -103,7 +103,8 @@ def test_the_summary_tells_what_became_of_each(office: Office, destination: Dest
         "nowhere@bulk.example.net,,Jo,4,\n",
         "utf-8",
     )
-    command = ("send", "--csv", str(customers), "--template", str(template["alias"]), "--yes", "--errors", str(errors))
+    command = ["send", "--csv", str(customers), "--template", str(template["alias"]), "--errors", str(errors)]
+    command += ["--unsubscribe", "--yes"]
     done = office.try_to_run(*command, "--json", "--tag", "kind=test")
     assert done.returncode == 1
     told = json.loads(done.stdout)
@@ -117,6 +118,7 @@ def test_the_summary_tells_what_became_of_each(office: Office, destination: Dest
     assert refused["postroom-error"].startswith("line 6: ")
     (letter,) = destination.letters_to("there@bulk.example.net")
     assert b'To: "Doe, Jane" <there@bulk.example.net>' in letter.content
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in letter.content
 
     again = json.loads(office.try_to_run(*command, "--json", "--tag", "kind=test").stdout)
     assert again == told
