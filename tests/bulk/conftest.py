@@ -28,12 +28,12 @@ class Desk:
         """`postroom send` for a file of that content."""
         return self.typed("send", "--csv", str(self.file(content)), "--template", "welcome", "--yes", *options)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"POSTROOM_PUBLIC_URL": f"http://127.0.0.1:{self.api.port}", "POSTROOM_API_KEY": "pr_of_the_desk_here"}
+
     def typed(self, *arguments: str) -> Result:
-        settings = {
-            "POSTROOM_PUBLIC_URL": f"http://127.0.0.1:{self.api.port}",
-            "POSTROOM_API_KEY": "pr_of_the_desk_here",
-        }
-        return CliRunner(env=settings).invoke(main, list(arguments))
+        return CliRunner(env=self.settings).invoke(main, list(arguments))
 
     def run(self, content: str | bytes, *options: str) -> str:
         """What it printed, all went well."""

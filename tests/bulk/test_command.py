@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 
 import pytest
 
+from postroom.api import batch
 from postroom.bulk.ledger import MOST
 from postroom.cli import summary
 from tests.bulk.api import DROPPED
 from tests.bulk.conftest import Desk
+from tests.journeys.office import ROOT
 
 ANN = "email,name,first_name\nann@example.net,Ann A.,Ann\n"
 
@@ -324,6 +334,14 @@ def test_a_key_that_may_only_send_is_enough_to_send(desk: Desk) -> None:
     assert "--wait needs a key that may read" in desk.tried(ANN, "--wait").stderr
 
 
+def test_a_key_that_may_not_read_the_template_is_told_what_is_a_number(desk: Desk) -> None:
+    desk.api.may_read = False
+    desk.run("email,count\nann@example.net,3\n", "--number", "count")
+    (letter,) = desk.api.letters.values()
+    assert letter["item"]["template"]["variables"] == {"count": 3}
+    assert "--number size: there is no such column of values" in desk.tried(ANN, "--number", "size").stderr
+
+
 def test_many_letters_take_few_questions(desk: Desk) -> None:
     desk.run(many(4 * MOST))
     questions = [path for method, path in desk.api.asked if method == "GET"]
@@ -350,3 +368,84 @@ def test_options_that_do_not_go_together_are_refused(desk: Desk) -> None:
         assert complaint in done.stderr
     assert "there is no letter of the campaign nobody" in desk.typed("report", "--campaign", "nobody").stderr
     assert summary.PATIENCE >= 60
+
+
+@pytest.mark.parametrize("cell", ["", "1e400", "nan", "1_000", "9" * 20, "9" * 5000, "0x10", "twelve"])
+def test_what_is_no_number_is_told_before_anything_is_sent(desk: Desk, cell: str) -> None:
+    desk.api.template("welcome", count=int)
+    told = desk.refused(f"email,count\nann@example.net,{cell}\n")
+    assert "line 2, column count: " in told
+
+
+def test_a_batch_is_as_large_as_the_api_takes_it() -> None:
+    assert MOST == batch.MOST
+
+
+def test_rows_that_are_long_make_smaller_batches(desk: Desk) -> None:
+    cell = "x" * 100_000
+    desk.run("email,first_name\n" + "".join(f"r{n}@example.net,{cell}\n" for n in range(30)))
+    assert list(Counter(each["key"] for each in desk.api.letters.values()).values()) == [19, 11]
+
+
+def test_ctrl_c_says_how_to_go_on(desk: Desk) -> None:
+    def interrupted(item: dict[str, object]) -> None:
+        if item["to"] == f"r{MOST}@example.net":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    desk.api.refuses = interrupted
+    done = desk.tried(many(MOST + 1))
+    assert done.exit_code == 130
+    assert "Interrupted. Give the same command again within 24 hours to go on" in done.stderr
+    assert f"{MOST:>11,}  accepted" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads how much memory a process took from /proc")
+def test_memory_does_not_grow_with_the_file(desk: Desk) -> None:
+    def most(rows: int) -> int:
+        """Kilobytes that a dry run for so many took at most."""
+        command = ["send", "--csv", str(desk.file(many(rows))), "--template", "welcome", "--dry-run"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "shared"), **desk.settings}
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, *command], env=environment, capture_output=True, text=True, check=True
+        )
+        return int(done.stderr.splitlines()[-1])
+
+    # Kept in memory, 50,000 rows would take 25 MB and more.
+    assert most(50_000) - most(500) < 6_000
+
+
+PEAK = """
+import atexit, re, sys
+from postroom.cli import main
+
+def peak():
+    print(re.search(r"VmHWM:\\s+([0-9]+)", open("/proc/self/status").read())[1], file=sys.stderr)
+
+atexit.register(peak)
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(find_spec("rich") is None, reason="rich isn't installed")
+def test_a_terminal_shows_bars_and_asks_before_it_sends(desk: Desk) -> None:
+    desk.api.trouble.append(503)
+    main, terminal = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "shared"), "TERM": "xterm", "COLUMNS": "100", **desk.settings}
+    command = ["send", "--csv", str(desk.file(ANN)), "--template", "welcome"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "postroom.cli", *command],
+        env=environment, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, text=True,
+    ) as process:  # fmt: skip
+        os.close(terminal)
+        os.write(main, b"y\n")
+        seen = b""
+        with contextlib.suppress(OSError):  # at its end Linux says EIO
+            while read := os.read(main, 4096):
+                seen += read
+        assert process.stdout is not None
+        told = process.stdout.read()
+    os.close(main)
+    assert process.returncode == 0, seen
+    assert "          1  delivered" in told
+    for expected in (b"Send them? [y/N]", "━".encode(), b"1/1", b"503 application_error: Not now.; the same again in"):
+        assert expected in seen

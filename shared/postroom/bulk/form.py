@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,49}")
-"""What a variable may be called."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,49}")
+"""What a variable may be called: the API takes no other."""
+
+LARGEST = 10**15  # of a number, as the API takes it
 
 
 class Misfit(ValueError):
@@ -59,6 +61,6 @@ class Form:
             number = float(cell) if re.search(r"[.eE]", cell) else int(cell)
         except ValueError:
             number = math.nan
-        if "_" in cell or not math.isfinite(number):
-            raise ValueError(f"{cell!r} is not a number such as 12 or 12.50, which the template wants here")
+        if "_" in cell or not abs(number) <= LARGEST:
+            raise ValueError(f"{cell[:100]!r} is not a number such as 12 or 12.50, which the template wants here")
         return number

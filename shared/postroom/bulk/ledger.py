@@ -12,7 +12,7 @@ MOST = 500
 """Letters in a batch; the API takes no more."""
 
 LARGEST = 2_000_000
-"""Octets of rows in a batch: an answer of Lambda's own limits, which is 6 MB for a request, with room for the rest."""
+"""Octets of rows in a batch: Lambda takes 6 MB, and what the letters have in common comes on top."""
 
 _TABLES = """
 PRAGMA journal_mode = OFF;

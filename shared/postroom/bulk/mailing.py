@@ -19,6 +19,9 @@ CAMPAIGN = "campaign"
 RECIPIENT, DISPLAY_NAME = ("email", "to"), "name"
 """What the columns of addresses and of display names are called, in letters of any case."""
 
+MOST_VARIABLES = 200
+"""Of a letter; the API takes no more."""
+
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 
@@ -41,9 +44,15 @@ class Columns:
                 f"no column is called {names}: the columns are {', '.join(columns)}; --to-column names another"
             )
         variables = tuple(each for each in columns if each != found)
+        if len(variables) > MOST_VARIABLES:
+            raise Misfit(
+                f"there are {len(variables)} columns of variables, and a letter takes {MOST_VARIABLES} at most"
+            )
         for each in variables:
             if not NAME.fullmatch(each):
-                raise Misfit(f"the column {each!r} can't be a variable: {NAME.pattern} is what one may be called")
+                raise Misfit(
+                    f"the column {each!r} can't be a variable: up to 50 ASCII letters, digits and `_`, a letter first"
+                )
         return cls(found, next((each for each in variables if each.lower() == DISPLAY_NAME), None), variables)
 
 

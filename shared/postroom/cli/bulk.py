@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Bulk:
     file: Path
     mailing: Mailing
     to_column: str | None
+    numbers: frozenset[str]  # columns of them
     delimiter: str
     twice: bool
     dry_run: bool
@@ -138,6 +139,9 @@ def _prepared(ledger: Ledger, asked: Bulk, form: Form) -> tuple[Mailing, tuple[s
     with asked.file.open("rb") as file:
         sheet = Sheet(file, asked.delimiter)
         columns = Columns.of([name for name in sheet.columns if name != REFUSAL], asked.to_column)
+        if unknown := sorted(asked.numbers - set(columns.variables)):
+            raise Misfit(f"--number {unknown[0]}: there is no such column of values")
+        form = replace(form, numbers=form.numbers | asked.numbers)
         form.check(columns.variables)
         fill(ledger, sheet, columns, form, twice=asked.twice)
     if not ledger.rows:
@@ -215,7 +219,16 @@ def sent_by(**options: Any) -> Bulk:
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise click.UsageError("--delimiter is one character, or `tab`")
     return Bulk(
-        file=options["csv_file"], mailing=mailing, to_column=options["to_column"], delimiter=delimiter,
-        twice=options["allow_duplicates"], dry_run=options["dry_run"], yes=options["yes"], errors=options["errors"],
-        wait=options["wait"], seconds=seconds, as_json=options["as_json"],
-    )  # fmt: skip
+        file=options["csv_file"],
+        mailing=mailing,
+        to_column=options["to_column"],
+        numbers=frozenset(options["number"]),
+        delimiter=delimiter,
+        twice=options["allow_duplicates"],
+        dry_run=options["dry_run"],
+        yes=options["yes"],
+        errors=options["errors"],
+        wait=options["wait"],
+        seconds=seconds,
+        as_json=options["as_json"],
+    )

@@ -22,7 +22,7 @@ DELAYED = "delivery_delayed"
 
 _OF_ONE_LETTER = {"to", "cc", "bcc", "text", "html", "attach", "idempotency_key"}
 _OF_BULK = {
-    "csv_file", "template", "to_column", "delimiter", "allow_duplicates", "campaign",
+    "csv_file", "template", "to_column", "number", "delimiter", "allow_duplicates", "campaign",
     "dry_run", "yes", "errors", "wait_for",
 }  # fmt: skip
 _A_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -51,6 +51,7 @@ _ANY_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--csv", "csv_file", type=_A_FILE, help="bulk mail: a letter by the template for each row of this file")
 @click.option("--template", help="with --csv: a published template, by its id or alias")
 @click.option("--to-column", help="the column of addresses  [email or to]")
+@click.option("--number", multiple=True, metavar="COLUMN", help="holds numbers; only a key that may not read needs it")
 @click.option("--delimiter", default=",", help="what separates the columns, such as `;` or `tab`  [,]")
 @click.option("--allow-duplicates", is_flag=True, help="send to an address as often as it stands in the file")
 @click.option("--campaign", help="tags the letters, and keeps a run from being made twice  [made of file and options]")
