@@ -1,9 +1,9 @@
-"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | bulk | submitting | session]`.
+"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | bulk | submitting | session | events]`.
 
 `house` is one `postroom serve` with its real processes, durable as in production, into a sink on the loopback;
 `submitting` are letters on their way in, one by one and in batches, and the pages of their lists; `session` is the SMTP
 session alone: its round trips, CPU and memory, beside other clients, those among them that `tests/servers/fetch` has
-fetched. Without a word it is all of it.
+fetched; `events` is what webhooks are told of letters. Without a word it is all of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.benchmarks import batch, bulk, large_letter, pages, rooms, round_trips, session_cpu, sharing
+from tests.benchmarks import batch, bulk, events, large_letter, pages, rooms, round_trips, session_cpu, sharing
 from tests.benchmarks import submitting as one_by_one
 from tests.benchmarks.function import SUBMIT, served
 from tests.benchmarks.processes import cpu_seconds, megabytes
@@ -117,7 +117,7 @@ def session() -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks")
-    options.add_argument("part", nargs="?", choices=("house", "bulk", "submitting", "session"))
+    options.add_argument("part", nargs="?", choices=("house", "bulk", "submitting", "session", "events"))
     options.add_argument("--letters", type=int, default=2000, help="that the house is given")
     given = options.parse_args()
     if given.part in (None, "house"):
@@ -129,6 +129,8 @@ def main() -> None:
         submitting()
     if given.part in (None, "session"):
         session()
+    if given.part in (None, "events"):
+        events.report()
 
 
 if __name__ == "__main__":
