@@ -99,9 +99,7 @@ def report() -> None:
                 cost[part] += cpu_seconds(pid) - before.get(pid, 0.0)
                 memory[part] = max(memory[part], megabytes(pid, "Rss"))
             spent = cpu_seconds(application.process.pid) - app_before
-            print(
-                f"{EVENTS} events, {SECONDS * 1000:.0f} ms each at the application, {os.cpu_count()} cores"
-            )
+            print(f"{EVENTS} events, {SECONDS * 1000:.0f} ms each at the application, {os.cpu_count()} cores")
             print(f"  told in         {took:8.1f} s = {took / WANTED:4.2f} of {WANTED:.0f} s")
             print(f"  events          {EVENTS / took:8.0f} /s, {EVENTS * SECONDS / took:4.1f} under way on average")
             print("  CPU an event, and the largest process:")
