@@ -35,6 +35,14 @@ class Announcing:
     after: timedelta  # how late an event must be before the sweep sees to it
     troubled: Callable[[Unavailable], None]  # told of what couldn't be announced
 
+    def wants(self, type_: str) -> bool:
+        """Whether anybody does. Where that can't be found out, nobody does."""
+        try:
+            return any(type_ in types for types in self.wanted().values())
+        except Unavailable as error:
+            self.troubled(error)
+            return False
+
     def __call__(
         self, type_: str, name: str, at: datetime, data: Mapping[str, Any], without: Iterable[str] = ()
     ) -> None:

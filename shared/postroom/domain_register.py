@@ -34,6 +34,8 @@ class DomainRegister:
     directory: Directory
     clock: Callable[[], datetime]
     kept_for: timedelta  # a key that signs no more, for the letters that are franked with it
+    # A type of event, the domain as it is then, and as it was before.
+    told: Callable[[str, SendingDomain, SendingDomain], None] = lambda *_: None
 
     def get(self, id_: str) -> SendingDomain:
         """Raises `UnknownDomain`."""
@@ -64,6 +66,7 @@ class DomainRegister:
         while True:
             stored = self._catalog.add(made.name, made.record())
             if stored["id"] == made.id:
+                self.told("domain.created", made, made)
                 return made
             if _lives(stored):
                 return None
@@ -72,6 +75,7 @@ class DomainRegister:
             if self.directory.replace(KIND, made.name, after.record(), stored):
                 self._catalog.enter(made.name, after.record())
                 self._catalog.unlist(before.id)
+                self.told("domain.created", after, after)
                 return after
 
     def change(self, id_: str, change: Callable[[SendingDomain], SendingDomain]) -> SendingDomain:
@@ -79,17 +83,27 @@ class DomainRegister:
 
         Raises `UnknownDomain`.
         """
+        before, after = self._change(id_, change)
+        if after != before:
+            self.told("domain.updated", after, before)
+        return after
+
+    def remove(self, id_: str) -> None:
+        """Raises `UnknownDomain`."""
+        before, after = self._change(id_, lambda domain: domain.deleted(self.clock()))
+        self._catalog.unlist(id_)
+        self.told("domain.deleted", after, before)
+        self._forget_old_keys()
+
+    def _change(
+        self, id_: str, change: Callable[[SendingDomain], SendingDomain]
+    ) -> tuple[SendingDomain, SendingDomain]:
+        """The domain before and after."""
         while True:
             document, before = self._found(id_)
             after = change(before).without_old_keys(self.clock(), self.kept_for)
             if self.directory.replace(KIND, before.name, after.record(), document):
-                return after
-
-    def remove(self, id_: str) -> None:
-        """Raises `UnknownDomain`."""
-        self.change(id_, lambda domain: domain.deleted(self.clock()))
-        self._catalog.unlist(id_)
-        self._forget_old_keys()
+                return before, after
 
     @property
     def _catalog(self) -> Catalog:

@@ -28,6 +28,7 @@ class Suppressions:
     directory: Directory
     clock: Callable[[], datetime]
     randomness: Callable[[int], bytes]
+    told: Callable[[str, Suppression, datetime], None] = lambda *_: None  # a type of event, about whom, and since when
 
     def add(self, mailbox: Mailbox) -> Suppression:
         """Put an address on the list by hand. The entry that is there, also where it was there before."""
@@ -70,6 +71,7 @@ class Suppressions:
         # What lists it goes before what is in force, so that a repeat after a crash still finds it.
         self.directory.delete(self._of(found.origin).index, found.id)
         self._all.remove(found.email)
+        self.told("suppression.removed", found, self.clock())
 
     def remove_by_ids(self, ids: Iterable[str]) -> list[Suppression]:
         """Take those off the list that are on it; they are returned."""
@@ -91,6 +93,9 @@ class Suppressions:
         made = Suppression(id=id_, email=key, origin=origin, source_id=source_id, created_at=now)
         stored = Suppression.from_record(self._all.add(key, made.record()))
         self.directory.put(self._of(stored.origin).index, stored.id, {"name": key})
+        # Also what the same letter has put there before: whoever did may have died here.
+        if stored.id == id_ or (source_id is not None and stored.source_id == source_id):
+            self.told("suppression.added", stored, stored.created_at)
         return stored
 
     @property

@@ -7,14 +7,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import uuid4
 
 from postroom.accept import FURTHEST_AHEAD, Accept
+from postroom.account.domain import SendingDomain
 from postroom.account.publication import Egress
+from postroom.account.suppression import Suppression
 from postroom.account.vault import Vault
 from postroom.account.verp import ReturnPaths
 from postroom.account.webhook import Webhook
@@ -221,7 +223,12 @@ def accepting(settings: Settings) -> Accept:
 
 
 def suppressing(settings: Settings) -> Suppressions:
-    return Suppressions(directory=home(settings).directory, clock=now, randomness=os.urandom)
+    announce = announcing(settings)
+
+    def told(type_: str, about: Suppression, at: datetime) -> None:
+        announce(type_, about.id, at, about.shown())
+
+    return Suppressions(directory=home(settings).directory, clock=now, randomness=os.urandom, told=told)
 
 
 def acting(settings: Settings) -> Actors | None:
@@ -473,10 +480,21 @@ def preflighting(settings: Settings) -> Preflight:
 
 def sending_domains(settings: Settings, directory: Directory) -> SendingDomains:
     """What may be done with sending domains, each look with a resolver of its own."""
-    verifiable_for = settings.retry_policy.verifiable_for
-    return SendingDomains(
+    verifiable_for, announce = settings.retry_policy.verifiable_for, announcing(settings)
+
+    def told(type_: str, domain: SendingDomain, before: SendingDomain) -> None:
+        if not announce.wants(type_):
+            return
+        from postroom.api.domains import whole
+
+        after, was = (whole(each, domains.records(each)) for each in (domain, before))
+        if type_ != "domain.updated" or after != was:
+            # A domain that is deleted is told of as it was.
+            announce(type_, domain.id, now(), was if type_ == "domain.deleted" else after)
+
+    domains = SendingDomains(
         # A letter may need a key for the first time once it is due, and again when it is put back by hand.
-        register=DomainRegister(directory, now, verifiable_for + max(FURTHEST_AHEAD, settings.retention)),
+        register=DomainRegister(directory, now, verifiable_for + max(FURTHEST_AHEAD, settings.retention), told),
         seal_public=settings.seal_public,
         clock=now,
         monotonic=time.monotonic,
@@ -487,6 +505,7 @@ def sending_domains(settings: Settings, directory: Directory) -> SendingDomains:
         verifiable_for=verifiable_for,
         test_domain=settings.test_domain,
     )
+    return domains
 
 
 def _egress(settings: Settings) -> Egress:

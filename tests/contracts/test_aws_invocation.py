@@ -16,6 +16,8 @@ from flask import Flask, Response, request
 from postroom.clouds.aws.clients import Clients
 from postroom.clouds.aws.events import ForeignEvent
 from postroom.clouds.aws.invocation import AFTER_DEATH, http_handler, sweep_handler, task_handler
+from postroom.delivery.notice import Notice
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.task import DeliveryTask
 from postroom.ports import Task, Unavailable
 from postroom.sweep import Swept
@@ -126,7 +128,7 @@ def brought(*bodies: str) -> dict[str, Any]:
     return batch(messages, "arn:aws:sqs:eu-central-1:123456789012:nowhere")
 
 
-def text(one: DeliveryTask) -> str:
+def text(one: Task) -> str:
     return one.body().decode()
 
 
@@ -228,12 +230,12 @@ class Kept:
     """A schedule that keeps what is put, and is out of reach for one task."""
 
     def __init__(self, refused: DeliveryTask | None = None) -> None:
-        self.put_at: list[tuple[DeliveryTask, datetime]] = []
+        self.put_at: list[tuple[Task, datetime]] = []
         self._refused = refused
 
     def put(self, task: Task, not_before: datetime) -> None:
-        assert isinstance(task, DeliveryTask)
-        if self._refused is not None and task.parcels[0].submission == self._refused.parcels[0].submission:
+        refused = self._refused.parcels[0].submission if self._refused is not None else None
+        if isinstance(task, DeliveryTask) and task.parcels[0].submission == refused:
             raise Unavailable("the queue is away")
         self.put_at.append((task, not_before))
 
@@ -264,6 +266,16 @@ def test_a_dead_letter_is_put_again_under_another_name_after_a_while() -> None:
     assert handler(brought(text(dead)), Context()) == {"batchItemFailures": []}
     again = replace(dead, parcels=tuple(replace(ref, generation=ref.generation + 1) for ref in dead.parcels))
     assert schedule.put_at == [(again, NOON + AFTER_DEATH)]
+    assert again.name != dead.name
+
+
+def test_a_dead_notice_is_put_again_under_another_name_after_a_while() -> None:
+    schedule = Kept()
+    dead = Notice("a webhook", ((SubmissionId("a letter"), 0),), turn=2)
+    assert sweep_handler(never, schedule, lambda: NOON)(brought(text(dead)), Context()) == {"batchItemFailures": []}
+    ((again, at),) = schedule.put_at
+    assert isinstance(again, Notice)
+    assert (again.webhook, again.parcels, at) == (dead.webhook, dead.parcels, NOON + AFTER_DEATH)
     assert again.name != dead.name
 
 

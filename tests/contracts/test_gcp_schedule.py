@@ -11,6 +11,7 @@ import pytest
 from postroom.clouds.gcp.clients import Clients
 from postroom.clouds.gcp.invocation import InvokerToken
 from postroom.clouds.gcp.schedule import CloudTasksSchedule
+from postroom.delivery.notice import QUEUE, Notice
 from postroom.ports import Unavailable
 from tests.contracts.function import Function
 from tests.contracts.gcp import schedule_in
@@ -49,6 +50,22 @@ def test_a_task_names_its_queue_and_shows_whose_it_is(
     (created,) = tasks.tasks.created
     assert created["dispatchDeadline"] == "900s"
     assert "scheduleTime" not in created, "what is due already has no time to wait for"
+
+
+def test_what_webhooks_are_told_goes_to_a_function_of_its_own(tmp_path: Path, function: Function) -> None:
+    with Function() as telling, cloudtasks(tmp_path, function.url, telling.url) as tasks:
+        schedule = CloudTasksSchedule(
+            Clients("demo", tasks_endpoint=tasks.endpoint, patience=2.0),
+            lambda traffic: f"projects/demo/locations/here/queues/postroom-{traffic}",
+            urls=lambda traffic: telling.url if traffic == QUEUE else function.url,
+            service_account=SERVICE_ACCOUNT,
+            dispatch_deadline=timedelta(minutes=15),
+        )
+        notice, delivery = Notice("a webhook"), task()
+        schedule.put_many([(notice, now()), (delivery, now())])
+        ((told,), (carried,)) = telling.wait_for(1), function.wait_for(1)
+        assert (told.name, carried.name) == (notice.name, delivery.name)
+        assert InvokerToken(telling.url, SERVICE_ACCOUNT, tasks.certs_url)(told.headers["Authorization"]) is None
 
 
 def test_a_task_further_ahead_than_cloud_tasks_takes_one_comes_early(

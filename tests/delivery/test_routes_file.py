@@ -116,6 +116,7 @@ def test_the_first_match_wins() -> None:
         ("[[route]]\ntls = true", "must be a string"),
         ('[[route]]\nclass = "Not A Queue"', "class must be"),
         ('[[route]]\nclass = "dead"', "dead letters"),
+        ('[[route]]\nclass = "notify"', "what webhooks are told"),
         ('[[route]]\nname = ""', "name must have 1 to 100"),
         ('[[route]]\nname = "acted"', "name can't be `acted`"),
         ('[[route]]\nname="a"\n[[route]]\nname="a"', r"line 4, route 2 \(a\): two routes are named 'a'"),

@@ -199,14 +199,24 @@ class Service:
 
 
 @contextmanager
-def cloudtasks(folder: Path, url: str) -> Iterator[Service]:
-    """Cloud Tasks in this process, which pushes to `url`."""
-    database = Database(folder)
-    database.prepare()
-    service = Service(CloudTasks(database, url))
-    with service.serving():
-        yield service
-    database.close()
+def cloudtasks(folder: Path, url: str, notify_url: str = "") -> Iterator[Service]:
+    """Cloud Tasks in this process, which pushes to `url`, and to `notify_url` what is for webhooks."""
+    with databases(folder) as (tasks, notices):
+        keys = Keys()
+        service = Service(CloudTasks(tasks, url, notify=CloudTasks(notices, notify_url, keys=keys), keys=keys))
+        with service.serving():
+            yield service
+
+
+@contextmanager
+def databases(folder: Path) -> Iterator[tuple[Database, Database]]:
+    """Of the tasks, and of what is for webhooks."""
+    both = Database(folder), Database(folder / QUEUE)
+    for each in both:
+        each.prepare()
+    yield both
+    for each in both:
+        each.close()
 
 
 def _handler(tasks: CloudTasks) -> type[BaseHTTPRequestHandler]:
@@ -275,20 +285,16 @@ def main(
     end_with_parent(int(parent))
     ended = Event()
     on_stop(ended.set)
-    databases = [Database(Path(folder)), Database(Path(folder, QUEUE))]
-    for each in databases:
-        each.prepare()
-    keys = Keys.kept_in(Path(folder))
-    notify = CloudTasks(databases[1], notify_url, service_account, keys=keys)
-    tasks = CloudTasks(databases[0], url, service_account, notify, keys)
-    every = timedelta(seconds=float(seconds))
-    timer = Timer(sweep_url, every, tasks.proof(sweep_url), timedelta(minutes=1))
-    with Service(tasks, int(port)).serving():
-        timer.start()
-        ended.wait()
-        timer.stop()
-    for each in databases:
-        each.close()
+    with databases(Path(folder)) as (deliveries, notices):
+        keys = Keys.kept_in(Path(folder))
+        notify = CloudTasks(notices, notify_url, service_account, keys=keys)
+        tasks = CloudTasks(deliveries, url, service_account, notify, keys)
+        every = timedelta(seconds=float(seconds))
+        timer = Timer(sweep_url, every, tasks.proof(sweep_url), timedelta(minutes=1))
+        with Service(tasks, int(port)).serving():
+            timer.start()
+            ended.wait()
+            timer.stop()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Event as Moment
+from typing import Any
 
 import pytest
 
@@ -142,3 +143,24 @@ def test_a_kill_in_the_middle_loses_nothing(office: Office, receiver: Receiver, 
         return [id_ for id_ in ids if {each.type for each in receiver.events(told, id_)} != both]
 
     eventually(lambda: not missing(), 60, missing)
+
+
+def test_domains_and_the_suppression_list_are_told_of_as_well(office: Office, receiver: Receiver) -> None:
+    path = f"/account/{office.place.home}"
+    office.request("DELETE", "/suppressions/complained@postroom.test")  # who may have complained before
+    receiver.listens(office, path, "domain.created", "domain.updated", "domain.deleted", "suppression.added")
+    time.sleep(2 * CACHE)
+    made = office.request("POST", "/domains", {"name": "told.example"})[1]
+    office.request("PATCH", f"/domains/{made['id']}", {"tls": "enforced"})
+    office.request("DELETE", f"/domains/{made['id']}")
+    office.send("complained@postroom.test")
+    office.request("POST", "/suppressions", {"email": "ann@told.example"})
+
+    def told() -> dict[str, Any]:
+        return {each.type: each.data for each in receiver.events(path)}
+
+    eventually(lambda: len(told()) == 4 and len({each.id for each in receiver.events(path)}) >= 5, 20, told)
+    assert told()["domain.created"]["records"] == made["records"]
+    assert [told()[f"domain.{word}"]["tls"] for word in ("created", "updated")] == ["opportunistic", "enforced"]
+    added = {(each.data["email"], each.data["origin"]) for each in receiver.events(path) if "email" in each.data}
+    assert added == {("ann@told.example", "manual"), ("complained@postroom.test", "complaint")}

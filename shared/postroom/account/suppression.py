@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from postroom.delivery.record import shown
+
 
 class Origin(StrEnum):
     """What brought an address onto the list."""
@@ -26,6 +28,16 @@ class Suppression:
     origin: Origin
     source_id: str | None  # the submission that bounced or was complained about
     created_at: datetime
+
+    def shown(self) -> dict[str, Any]:
+        """As the API and webhooks tell of it."""
+        return {
+            "id": self.id,
+            "email": self.email,
+            "origin": str(self.origin),
+            "source_id": self.source_id,
+            "created_at": shown(self.created_at),
+        }
 
     def record(self) -> dict[str, Any]:
         return {

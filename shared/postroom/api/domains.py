@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -138,13 +138,7 @@ class Domains:
         return answer({"object": "domain", **self._whole(domain)})
 
     def _whole(self, domain: SendingDomain) -> dict[str, Any]:
-        records = self.domains.records(domain)
-        # Strict clients fail on a purpose that Resend has no word for.
-        return {
-            **summary(domain),
-            "records": [_record(each, domain) for each in records if each.purpose != "DMARC"],
-            "recommended": [_record(each, domain) for each in records if each.purpose == "DMARC"],
-        }
+        return whole(domain, self.domains.records(domain))
 
 
 def summary(domain: SendingDomain) -> dict[str, Any]:
@@ -159,6 +153,16 @@ def summary(domain: SendingDomain) -> dict[str, Any]:
         "tls": domain.tls,
         "open_tracking": False,
         "click_tracking": False,
+    }
+
+
+def whole(domain: SendingDomain, records: Sequence[DnsRecord]) -> dict[str, Any]:
+    """A domain, and what it is to publish."""
+    # Strict clients fail on a purpose that Resend has no word for.
+    return {
+        **summary(domain),
+        "records": [_record(each, domain) for each in records if each.purpose != "DMARC"],
+        "recommended": [_record(each, domain) for each in records if each.purpose == "DMARC"],
     }
 
 

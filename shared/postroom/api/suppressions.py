@@ -14,7 +14,6 @@ from postroom.api.operation import Access, Operation
 from postroom.api.pages import as_id, page_of
 from postroom.api.problems import not_found
 from postroom.api.query import read_query
-from postroom.api.representation import moment
 from postroom.api.suppression_schemas import (
     FormerSuppressionsSchema,
     ListSchema,
@@ -155,10 +154,4 @@ def _removed(entry: Suppression) -> dict[str, Any]:
 
 
 def _shown(entry: Suppression) -> dict[str, Any]:
-    return {
-        **_named(entry),
-        "email": entry.email,
-        "origin": entry.origin,
-        "source_id": entry.source_id,
-        "created_at": moment(entry.created_at),
-    }
+    return {**_named(entry), **entry.shown()}
