@@ -1,4 +1,4 @@
-"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house | bulk | submitting | session | events]`.
+"""Prints what a letter costs on this machine: `python -m tests.benchmarks [house|bulk|submitting|session|events]`.
 
 `house` is one `postroom serve` with its real processes, durable as in production, into a sink on the loopback;
 `submitting` are letters on their way in, one by one and in batches, and the pages of their lists; `session` is the SMTP
