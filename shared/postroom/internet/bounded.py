@@ -22,7 +22,7 @@ class Bounded:
         self.heard = False  # any octet
         self.surplus = False  # more was read than whoever read the file has wanted
 
-    def sendall(self, octets: bytes) -> None:
+    def sendall(self, octets: bytes | bytearray) -> None:
         self._wait()
         self._sock.sendall(octets)  # its timeout is for all of them, under TLS too
 

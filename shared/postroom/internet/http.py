@@ -105,8 +105,6 @@ class Https:
         try:
             sock.settimeout(max(until - monotonic(), 0.001))
             sock.connect((address, url.port))
-            # A head and its body are two writes, and the second must not wait for an answer to the first.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if not url.secure:
                 return sock
             step = "tls"
@@ -175,7 +173,7 @@ def exchanged(request: Request, url: Url, line: Bounded, *, keep: bool = False) 
     connection = HTTPConnection(url.host, url.port)
     connection.response_class = _Final
     connection.auto_open = 0  # it never dials
-    connection.sock = line  # it sends all and makes a file, which is all that is used
+    connection.sock = said = _Said()
     connection.putrequest(request.method, url.target, skip_host=True, skip_accept_encoding=True)
     ours = {"Host": url.authority, "User-Agent": "postroom", "Accept-Encoding": "identity"}
     ours["Connection"] = "keep-alive" if keep else "close"
@@ -184,12 +182,28 @@ def exchanged(request: Request, url: Url, line: Bounded, *, keep: bool = False) 
     for name, value in {**ours, **request.headers}.items():
         connection.putheader(name, value)
     connection.endheaders(request.body)
+    # In one piece: whoever dies on the way, or is cut off, leaves no head behind whose body never comes.
+    line.sendall(said.octets)
+    connection.sock = line
     with connection.getresponse() as response:
         body, again = (_read(response, request, url), False) if request.whole else _begun(response, request, line)
         media_type, retry_after = _media_type(response.getheader("Content-Type")), response.getheader("Retry-After")
         return Answer(response.status, media_type, body, retry_after), (
             again and keep and not response.will_close and not line.surplus
         )
+
+
+class _Said:
+    """As much of a socket as `HTTPConnection` says a request to."""
+
+    def __init__(self) -> None:
+        self.octets = bytearray()
+
+    def sendall(self, octets: bytes) -> None:
+        self.octets += octets
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 class _Final(HTTPResponse):
