@@ -52,6 +52,7 @@ def test_a_process_knows_no_more_secrets_than_it_needs(local_office: Office) -> 
     assert told == {
         "submit": {"POSTROOM_BOOTSTRAP_KEY", "POSTROOM_MASTER_KEYS"},
         "deliver": {"POSTROOM_SEAL_PRIVATE", "POSTROOM_TASK_SECRET"},
+        "notify": {"POSTROOM_MASTER_KEYS", "POSTROOM_TASK_SECRET"},
         "sweep": {"POSTROOM_TASK_SECRET"},
         "dispatcher": {"POSTROOM_TASK_SECRET"},
     }
