@@ -8,7 +8,7 @@ wasn't acknowledged, the sweep passes by.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -23,8 +23,8 @@ from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Attachment, Letter
 from postroom.ports import Fetched
-from postroom.sweep import Sweep
-from tests.usecases.fate import Fate, Killed, Watched
+from tests.usecases.fate import Fate
+from tests.usecases.mortal import Mortal
 from tests.usecases.office import UseCases, deferred, taken
 
 FILE = Attachment(filename="x", content_type="", path="https://files.example/x")
@@ -35,22 +35,19 @@ def letter(number: int, files: tuple[Attachment, ...]) -> Letter:
     return Letter(sender=sender, to=to, subject="x", text="x", attachments=files)
 
 
-class World:
-    """Goes on whoever dies in it."""
+class World(Mortal):
+    """One letter's life, or that of two whose parcels share a task."""
 
     def __init__(
         self, folder: Path, fate: Fate, on_unknown: str, letters: int = 1, files: tuple[Attachment, ...] = ()
     ) -> None:
-        self.office = UseCases(folder)
-        self.fate = fate
+        super().__init__(UseCases(folder), fate)
         self.on_unknown = on_unknown
         self.letters = letters
         self.files = files
         self._fetched = count()  # each fetch brings another, and the first that is stored counts
-        self.deaths = 0
         self.promised: list[Submission] = []
         self.copies: defaultdict[str, list[bytes]] = defaultdict(list)  # by their recipients
-        self._names = count()
         self._answers = iter((deferred, taken))  # the first attempt is deferred, the second accepted
         self.office.wire.judge = self._judge
 
@@ -91,48 +88,18 @@ class World:
                     office.schedule.put_.append((task, office.now))  # not acknowledged: it comes again
         self._survived(lambda: self._sweep()())
 
-    def _survived(self, work: Callable[[], Any]) -> Any:
-        """What the work returned, or None where whoever did it died."""
-        living = len(self.office.holders)
-        try:
-            return work()
-        except Killed:
-            self.deaths += 1
-            while len(self.office.holders) > living:
-                self.office.kill_the_last()
-            return None
-
     def _accept(self) -> Any:
         return replace(self.office.accept, submissions=self._store, schedule=self._queue)
 
     def _worker(self) -> Any:
         worker = self.office.worker(f"worker-{next(self._names)}", self._store)
-        directory = Watched("directory", self.office.directory, self.fate)
-        enclosures = replace(worker.enclosures, directory=directory, fetch=self.fate.watched("web.fetch", self._fetch))
+        enclosures = replace(
+            worker.enclosures, directory=self._directory, fetch=self.fate.watched("web.fetch", self._fetch)
+        )
         return replace(worker, schedule=self._queue, enclosures=enclosures)
 
     def _fetch(self, *_: Any) -> Fetched:
         return Fetched(b"%d" % next(self._fetched), "text/plain")
-
-    def _sweep(self) -> Sweep:
-        return Sweep(
-            submissions=self._store,
-            schedule=self._queue,
-            directory=Watched("directory", self.office.directory, self.fate),
-            clock=lambda: self.office.now,
-            monotonic=lambda: 1.0,
-            identify=lambda: str(next(self._names)),
-            after=timedelta(minutes=10),
-            seconds=60,
-        )
-
-    @property
-    def _store(self) -> Any:
-        return Watched("submissions", self.office.submissions, self.fate)
-
-    @property
-    def _queue(self) -> Any:
-        return Watched("schedule", self.office.schedule, self.fate)
 
 
 def lived(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,20 @@ from postroom.claims import Claims
 from postroom.delivery.submission import Submission
 from postroom.event_log import EventLog
 from postroom.ports import NotPosted, Posted
-from postroom.sweep import Sweep
-from tests.usecases.fate import Fate, Killed, Watched
+from tests.usecases.fate import Fate
 from tests.usecases.listeners import Heard, Listening, fails, ok
+from tests.usecases.mortal import Mortal
 from tests.usecases.office import UseCases
 
 
-class World:
+class World(Mortal):
     """One letter to two people at one destination, and an application that fails at first."""
 
     def __init__(self, folder: Path, fate: Fate) -> None:
-        self.office = UseCases(folder)
+        super().__init__(UseCases(folder), fate)
         self.listening = Listening(self.office)
         self.webhook = self.listening.webhook("email.sent", "email.delivered")
-        self.fate = fate
-        self.deaths = 0
         self.answers = iter((fails, fails))
-        self.names = count()
         self.listening.endpoints.answer = self._answer
         self.submission: Submission | None = None
 
@@ -62,45 +58,12 @@ class World:
                         waiting.append((each[0], office.now))  # type: ignore[arg-type]  # it comes again
         self._survived(self._sweep())
 
-    def _survived(self, work: Any) -> Any:
-        living = len(self.office.holders)
-        try:
-            return work()
-        except Killed:
-            self.deaths += 1
-            while len(self.office.holders) > living:
-                self.office.kill_the_last()
-            return None
-
     def _worker(self) -> Any:
-        return self.office.worker(f"worker-{next(self.names)}", self._store, self._queue)
+        return self.office.worker(f"worker-{next(self._names)}", self._store, self._queue)
 
     def _notify(self) -> Any:
-        log = EventLog(
-            directory=Watched("directory", self.office.directory, self.fate),
-            clock=lambda: self.office.now,
-        )
+        log = EventLog(directory=self._directory, clock=lambda: self.office.now)
         return self.listening.function(claims=Claims(submissions=self._store), log=log, schedule=self._queue)
-
-    def _sweep(self) -> Sweep:
-        return Sweep(
-            submissions=self._store,
-            schedule=self._queue,
-            directory=self.office.directory,
-            clock=lambda: self.office.now,
-            monotonic=lambda: 1.0,
-            identify=lambda: str(next(self.names)),
-            after=timedelta(minutes=10),
-            seconds=60,
-        )
-
-    @property
-    def _store(self) -> Any:
-        return Watched("submissions", self.office.submissions, self.fate)
-
-    @property
-    def _queue(self) -> Any:
-        return Watched("schedule", self.office.schedule, self.fate)
 
 
 def lived(folder: Path, strikes_at: int, *, after: bool) -> World:
