@@ -12,7 +12,8 @@ def test_a_server_that_never_gets_to_mail_is_tried_again(office: Office) -> None
     for domain, id_ in letters.items():
         eventually(lambda id_=id_: len(office.attempts(id_)) >= 2, 20, lambda domain=domain: domain)  # type: ignore[misc]
         (bob,) = office.email(id_)["recipients"]
-        assert bob["status"] in ("deferred", "sending"), domain
+        # On a busy machine their time may be over before the last of them is looked at.
+        assert bob["status"] in ("deferred", "sending", "expired"), domain
         assert bob["cause"] == TROUBLES[domain].cause, domain
         assert {attempt["outcome"] for attempt in office.attempts(id_)} == {"deferred"}, domain
         assert all(attempt["note"] for attempt in office.attempts(id_)), domain
