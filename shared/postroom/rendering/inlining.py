@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from postroom.rendering.sandbox import Sandbox
-from postroom.rendering.styles import has_styles, in_place, is_well_nested, pieces
+from postroom.rendering.styles import has_styles, in_place, is_affordable, is_well_nested, pieces
 
 _BEGINS = {"variable_begin": "variable_end", "block_begin": "block_end", "comment_begin": "comment_end"}
 _WORD = re.compile("jx[0-9]+q")
@@ -23,7 +23,7 @@ _CHOSEN_BY = re.compile(r"""\s(?:class|id)\s*=\s*(?:"[^"]*jx[0-9]|'[^']*jx[0-9]|
 
 
 def inlined_once(source: str, sandbox: Sandbox) -> str | None:
-    """The template with its rules in place, or None where that has to wait for its letters."""
+    """The template with its rules in place, or None where that has to wait for its letters. Raises `TooMuch`."""
     if not has_styles(source) or _WORD.search(source):
         return None
     texts: list[str] = []
@@ -34,7 +34,10 @@ def inlined_once(source: str, sandbox: Sandbox) -> str | None:
             word = f"jx{len(constructs)}q"
             constructs[word] = construct
             texts.append(word)
-    skeleton = _with_comments("".join(texts))
+    whole = "".join(texts)
+    if is_well_nested(whole):
+        is_affordable(whole)  # also where it waits: who writes a template learns it before letters are made of it
+    skeleton = _with_comments(whole)
     if skeleton is None or not is_well_nested(skeleton, {word: _role(each) for word, each in constructs.items()}):
         return None
     made = in_place(skeleton)

@@ -46,7 +46,7 @@ class LetterTemplate:
             _text(html, text),
         )
         styled = has_styles(html)
-        settled = inlined_once(html, HTML) if styled else None
+        settled = _settled(html) if styled else None
         if settled is not None:
             parts = (parts[0], Source.read("html", settled, HTML), parts[2])
         names = frozenset[str]().union(*(part.names for part in parts if part is not None))
@@ -75,11 +75,22 @@ class LetterTemplate:
         return Filled(about, html, text)
 
 
+def _settled(html: str) -> str | None:
+    try:
+        return inlined_once(html, HTML)
+    except TooMuch as error:
+        raise _too_styled(error) from None
+
+
 def _inlined(html: str, budget: Budget) -> str:
     try:
         return inlined(html, budget)
     except TooMuch as error:
-        raise Flaw(f"its styles are too many for so many elements: {error}", "html") from None
+        raise _too_styled(error) from None
+
+
+def _too_styled(error: TooMuch) -> Flaw:
+    return Flaw(f"its styles take too much to be put into its elements: {error}", "html")
 
 
 def _text(html: str, text: str | None) -> Source | None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from postroom.rendering.budget import Budget
+from postroom.rendering import rules, toil
+from postroom.rendering.budget import LONGEST, Budget, TooMuch
 
 if TYPE_CHECKING:
     from css_inline import CSSInliner
@@ -66,13 +67,47 @@ def inlined(html: str, budget: Budget) -> str:
 
 
 def in_place(html: str) -> str | None:
-    """The HTML, which is well nested, with its rules in place, or None where its CSS can't be read."""
+    """The HTML, which is well nested, with its rules in place, or None where its CSS can't be read.
+
+    Raises `TooMuch`.
+    """
     from css_inline import InlineError
 
+    if not is_affordable(html):
+        return None
     try:
-        return _inliner().inline(html).replace("<style></style>", "")
+        made = _inliner().inline(html).replace("<style></style>", "")
     except InlineError:
         return None
+    if len(made) > LONGEST:
+        raise TooMuch(f"with them in its elements it has more than {LONGEST:,} characters")
+    return made
+
+
+def is_affordable(html: str) -> bool:
+    """Whether it can be told what putting the rules in place takes; raises `TooMuch` where that is too much."""
+    found = [piece for piece in pieces(html) if piece is not None]
+    sheets = [piece.group().partition(">")[2].rpartition("</")[0] for piece in found if _is_style(piece)]
+    read = [rules.read(sheet) for sheet in sheets]
+    if len(read) > 1 and not all(each.whole for each in read):
+        return False  # what one leaves open, the next goes on with
+    open_ = deepest = 0
+    tags = [("html", ""), ("body", "")]
+    for piece in found:
+        name = piece["name"] or piece["raw"]
+        if piece["close"]:
+            open_ -= 1
+        elif name is not None:
+            tags.append((name, piece.group()))
+            open_ += piece["name"] is not None and name.lower() not in _VOID
+            deepest = max(deepest, open_)
+    whole = rules.Rules(tuple(rule for each in read for rule in each.all), whole=True)
+    toil.check(whole, tags, len(found), min(deepest, DEEPEST) + 2)
+    return True
+
+
+def _is_style(piece: re.Match[str]) -> bool:
+    return piece["raw"] is not None and piece["raw"].lower() == "style"
 
 
 def pieces(html: str) -> Iterator[re.Match[str] | None]:
