@@ -221,6 +221,7 @@ def test_rows_that_the_api_refuses_are_listed_and_can_be_mended_and_sent(desk: D
     done = desk.tried(rows, "--errors", str(errors))
     assert done.exit_code == 1
     assert "line 3, bad@example.net: Invalid `to` field." in done.stderr
+    assert "answered: 3 of 3" in done.stderr
     assert done.stdout.splitlines()[1:] == [
         "          2  delivered",
         "          1  refused by the API",
@@ -231,6 +232,11 @@ def test_rows_that_the_api_refuses_are_listed_and_can_be_mended_and_sent(desk: D
     assert written.splitlines()[-1] == 'lines",line 3: Invalid `to` field.'
     desk.run(written.replace("bad@", "good@"))
     assert sorted(desk.api.recipients) == ["a@example.net", "c@example.net", "good@example.net"]
+
+
+def test_without_refusals_there_is_no_file_of_them(desk: Desk) -> None:
+    desk.run(ANN, "--errors", str(desk.folder / "errors.csv"))
+    assert not (desk.folder / "errors.csv").exists()
 
 
 def test_the_file_of_errors_is_not_the_file_that_is_sent(desk: Desk) -> None:
@@ -370,7 +376,7 @@ def test_options_that_do_not_go_together_are_refused(desk: Desk) -> None:
     assert summary.PATIENCE >= 60
 
 
-@pytest.mark.parametrize("cell", ["", "1e400", "nan", "1_000", "9" * 20, "9" * 5000, "0x10", "twelve"])
+@pytest.mark.parametrize("cell", ["", "1e400", "nan", "1_000", "9" * 20, "9" * 5000, "0x10", "twelve", "\u0663"])
 def test_what_is_no_number_is_told_before_anything_is_sent(desk: Desk, cell: str) -> None:
     desk.api.template("welcome", count=int)
     told = desk.refused(f"email,count\nann@example.net,{cell}\n")

@@ -61,6 +61,6 @@ class Form:
             number = float(cell) if re.search(r"[.eE]", cell) else int(cell)
         except ValueError:
             number = math.nan
-        if "_" in cell or not abs(number) <= LARGEST:
+        if "_" in cell or not cell.isascii() or not abs(number) <= LARGEST:
             raise ValueError(f"{cell[:100]!r} is not a number such as 12 or 12.50, which the template wants here")
         return number

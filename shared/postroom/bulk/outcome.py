@@ -14,7 +14,7 @@ WORDS = {
     "delivered": "delivered",
     "complained": "delivered, and reported as spam",
     "bounced": "bounced",
-    "suppressed": "suppressed: on the suppression list",
+    "suppressed": "suppressed",
     "failed": "failed: couldn't be sent at all",
     "canceled": "canceled",
     "sent": "unknown: the server's last reply was lost",

@@ -158,7 +158,7 @@ def _confirm() -> None:
 def _post(posting: Posting, meter: Progress) -> None:
     """Raises `Stopped`."""
     ledger = posting.ledger
-    meter.begin("accepted", ledger.rows)
+    meter.begin("answered", ledger.rows)
     done = 0
 
     def progressed(rows: int) -> None:

@@ -79,7 +79,10 @@ def refusals_written(
         raise click.ClickException(f"--errors {errors} can't be written: {error.strerror}") from error
     with file:
         yield
-        _write(file, ledger, columns, delimiter)
+        if ledger.refused:
+            _write(file, ledger, columns, delimiter)
+    if not ledger.refused and errors.is_file():
+        errors.unlink()
 
 
 def _write(file: IO[str], ledger: Ledger, columns: tuple[str, ...], delimiter: str) -> None:
