@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postroom.account.unsubscribe import UnsubscribeLinks, unsubscribable
+from postroom.account.unsubscribe import UnsubscribeLinks, linked, unsubscribable
 from postroom.account.vault import Vault, VaultError
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
@@ -89,8 +89,12 @@ def test_what_was_closed_for_another_purpose_or_holds_no_address_is_nobodys() ->
             LINKS.mailbox(closed)
 
 
+def offering(letter: Letter, url: str) -> Letter:
+    return linked(unsubscribable(letter, url), url)
+
+
 def test_a_letter_gets_both_fields_and_its_link_where_it_asks_for_it() -> None:
-    letter = unsubscribable(
+    letter = offering(
         replace(
             LETTER,
             headers=(("X-A", "b"),),
@@ -109,14 +113,14 @@ def test_a_letter_gets_both_fields_and_its_link_where_it_asks_for_it() -> None:
 
 
 def test_a_text_that_is_to_be_made_stays_to_be_made() -> None:
-    offered = unsubscribable(replace(LETTER, text=None, html='<a href="{{ unsubscribe_url }}">Leave</a>'), URL)
+    offered = offering(replace(LETTER, text=None, html='<a href="{{ unsubscribe_url }}">Leave</a>'), URL)
     assert (offered.text, offered.plain) == (None, f"Leave ({URL})")
-    assert unsubscribable(replace(LETTER, text="", html="x"), URL).text == ""
+    assert offering(replace(LETTER, text="", html="x"), URL).text == ""
 
 
 def test_other_markers_stay_as_they_are() -> None:
     text = "{{ unsubscribe }} {{ unsubscribe_url | upper }} {unsubscribe_url} {{ {unsubscribe_url} }}"
-    assert unsubscribable(replace(LETTER, text=text), URL).text == text
+    assert offering(replace(LETTER, text=text), URL).text == text
 
 
 def test_the_longest_link_stands_in_one_piece() -> None:

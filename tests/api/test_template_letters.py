@@ -247,3 +247,24 @@ def test_a_link_to_unsubscribe_needs_one_recipient(office: Office) -> None:
     assert told.startswith(
         "Invalid `template.id` field: it uses `unsubscribe_url`, which is made for letters to exactly one"
     )
+
+
+def test_what_variables_hold_is_data_also_where_it_looks_like_the_place_of_a_link(office: Office) -> None:
+    stored(office, **WELCOME | {"html": "<p>{{ NAME }}</p>"})
+    done(office, "POST", "/welcome/publish")
+    asked = made(delivery={"unsubscribe": True})
+    asked["template"]["variables"]["NAME"] = "{{ unsubscribe_url }}"
+    answered: Any = office.post(asked).json
+    kept = office.kept(answered["id"])
+    assert kept.html == "<p>{{ unsubscribe_url }}</p>"
+    assert [name for name, _ in kept.headers] == ["List-Unsubscribe", "List-Unsubscribe-Post"]
+
+
+def test_the_link_to_unsubscribe_is_nobodys_to_give(office: Office) -> None:
+    stored(office, **WELCOME)
+    done(office, "POST", "/welcome/publish")
+    asked = made()
+    asked["template"]["variables"]["unsubscribe_url"] = "https://else.example/"
+    status, name, told = problem(office.post(asked))
+    assert (status, name) == (422, "validation_error")
+    assert told.startswith("Invalid `template.variables.unsubscribe_url` field: the link is made for each letter")

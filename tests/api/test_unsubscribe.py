@@ -60,11 +60,15 @@ def test_a_letter_offers_it_when_asked_to(office: Office) -> None:
 
 
 @pytest.mark.parametrize("delivery", [..., {}, {"unsubscribe": False}, {"unsubscribe": None}])
-def test_a_letter_that_does_not_ask_is_left_as_it_is(office: Office, delivery: Any) -> None:
-    kept = office.kept(
-        office.send(text="{{ unsubscribe_url }}", to=["a@home.example", "b@home.example"], delivery=delivery)
-    )
-    assert (kept.text, kept.headers) == ("{{ unsubscribe_url }}", ())
+def test_a_letter_that_does_not_ask_has_no_link_and_no_place_for_one(office: Office, delivery: Any) -> None:
+    to = ["a@home.example", "b@home.example"]
+    kept = office.kept(office.send(text="{{ unsubscribe }}", to=to, delivery=delivery))
+    assert (kept.text, kept.headers) == ("{{ unsubscribe }}", ())
+    for member in ("html", "text"):
+        status, name, told = problem(office.post(letter(to=to, delivery=delivery) | {member: "{{{unsubscribe_url}}}"}))
+        assert (status, name) == (422, "validation_error")
+        assert told.startswith(f"Invalid `{member}` field: it holds `{{{{ unsubscribe_url }}}}`")
+        assert "`delivery.unsubscribe`" in told
 
 
 def test_a_repeat_under_its_key_is_the_same_letter(office: Office) -> None:

@@ -47,11 +47,20 @@ class UnsubscribeLinks:
 
 
 def unsubscribable(letter: Letter, url: str) -> Letter:
-    """The letter with the two fields of RFC 8058 §3.1, the link in the place of each `{{ unsubscribe_url }}`."""
+    """The letter with the two fields of RFC 8058 §3.1."""
+    return replace(letter, headers=(*letter.headers, (LINK, f"<{url}>"), (ONE_CLICK, "=".join(PAIR))))
+
+
+def linked(letter: Letter, url: str) -> Letter:
+    """The letter with the link in the place of each `{{ unsubscribe_url }}`."""
     shown = escape(url)
     return replace(
         letter,
         text=letter.text and _MARKER.sub(lambda _: url, letter.text),
         html=letter.html and _MARKER.sub(lambda _: shown, letter.html),
-        headers=(*letter.headers, (LINK, f"<{url}>"), (ONE_CLICK, "=".join(PAIR))),
     )
+
+
+def has_marker(text: str | None) -> bool:
+    """Whether there is a place for the link."""
+    return text is not None and _MARKER.search(text) is not None

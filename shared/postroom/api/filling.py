@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import ValidationError
 
 from postroom.account.template import Template
+from postroom.account.unsubscribe import has_marker
 from postroom.api.pages import as_id
 from postroom.api.problems import MISSING
 from postroom.api.schemas import LONGEST_SUBJECT
@@ -24,6 +25,9 @@ _NO_URL = (
     "it uses `unsubscribe_url`, which is made for letters to exactly one recipient; to write to several, send a batch "
     "with an item for each"
 )
+
+_DEAD = "it holds `{{ unsubscribe_url }}`, for which a link is made only with `delivery.unsubscribe`: set that to true"
+UNSUBSCRIBE_URL = "unsubscribe_url"
 
 
 @dataclass(slots=True)
@@ -42,6 +46,8 @@ class Filling:
         """
         if email["template"] is not None:
             email = self._filled(email, email["template"])
+        elif not email["delivery"].get("unsubscribe"):
+            _check_unlinked(email)
         if email["delivery"].get("unsubscribe") and "unsubscribe_url" not in email:
             email = email | {"unsubscribe_url": self.unsubscribe_url(email)}
         return email
@@ -78,6 +84,13 @@ class Filling:
         return self._known[name]
 
 
+def _check_unlinked(email: Mapping[str, Any]) -> None:
+    """Raises `ValidationError` where a letter that doesn't offer to unsubscribe has a place for the link."""
+    dead = [name for name in ("html", "text") if has_marker(email[name])]
+    if dead:
+        raise ValidationError({name: [_DEAD] for name in dead})
+
+
 def _flaw(text: str) -> ValidationError:
     return ValidationError({"template": {"id": [text]}})
 
@@ -97,6 +110,8 @@ def _completed(email: dict[str, Any], ready: Ready) -> dict[str, Any]:
 def _checked(ready: Ready, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """The variables with the fallbacks of those that are left out. What the template doesn't use is passed over."""
     flaws: dict[str, list[str]] = {}
+    if UNSUBSCRIBE_URL in given:
+        flaws[UNSUBSCRIBE_URL] = ["the link is made for each letter, where its template uses it; leave it out"]
     for key, variable in ready.declared.items():
         if key not in given:
             if variable.fallback is None:

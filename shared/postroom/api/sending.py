@@ -12,7 +12,7 @@ from flask import Response, request
 from marshmallow import ValidationError
 
 from postroom.accept import SubmitRequest, Untimely, UnverifiedSender
-from postroom.account.unsubscribe import unsubscribable
+from postroom.account.unsubscribe import linked, unsubscribable
 from postroom.api.answers import SentEmail
 from postroom.api.auth import asking
 from postroom.api.body import answer, digest, read_object
@@ -156,6 +156,8 @@ def submit_request(email: dict[str, Any], fingerprint: str, key: str | None = No
     )
     if email.get("unsubscribe_url") is not None:
         letter = unsubscribable(letter, email["unsubscribe_url"])
+        if email["template"] is None:  # what a template's variables hold is data, and its own places are filled in
+            letter = linked(letter, email["unsubscribe_url"])
     return SubmitRequest(
         letter=letter,
         fingerprint=fingerprint,
