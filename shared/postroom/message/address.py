@@ -17,9 +17,9 @@ LONGEST_PATH = 254  # octets, RFC 5321 §4.5.3.1.3 less the angle brackets
 # Controls, line breaks of every alphabet, and halves of surrogate pairs: none has a place in an address or a name.
 UNSAFE = frozenset({"Cc", "Zl", "Zp", "Cs"})
 ATEXT = r'[^\x00-\x20()<>\[\]:;@\\,."\x7f]'  # RFC 5322 §3.2.3, and beyond ASCII anything (RFC 6531 §3.3)
-DOT_ATOM = re.compile(rf"{ATEXT}++(?:\.{ATEXT}++)*+")
-QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"')
-NAME_ADDR = re.compile(rf'((?:{QUOTED.pattern}|[^"<>])*+)<((?:{QUOTED.pattern}|[^"<>])*+)>')
+DOT_ATOM = re.compile(rf"{ATEXT}++(?>(?:\.{ATEXT}++)*)")
+QUOTED = re.compile(r'"(?>(?:[^"\\]|\\.)*)"')
+NAME_ADDR = re.compile(rf'((?>(?:{QUOTED.pattern}|[^"<>])*))<((?>(?:{QUOTED.pattern}|[^"<>])*))>')
 LABEL = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123 §2.1
 DOMAIN = re.compile(rf"(?:{LABEL}\.)+(?=[a-z]){LABEL}")  # a last label that starts with a digit would be an IP address
 SPECIALS = frozenset('()<>[]:;@\\,"')  # RFC 5322 §3.2.3; the dot is left out, people write it in names

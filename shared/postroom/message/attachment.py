@@ -17,7 +17,7 @@ UNNAMED = "attachment"
 WORD = r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"  # RFC 2045 §5.1
 PARAMETER = rf'[ \t]*;[ \t]*{WORD}=(?:{WORD}|"(?:[ !#-\[\]-~]|\\[ -~])*")'
 CONTENT_TYPE = re.compile(rf"({WORD})/({WORD})(?:{PARAMETER})*")
-WORDS = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^" \t])++')  # what may not be folded inside
+WORDS = re.compile(r'(?>(?:"(?>(?:[^"\\]|\\.)*)"|[^" \t])+)')  # what may not be folded inside
 CONTENT_ID = re.compile(r"[!#$%&'*+./=?^_`{|}~0-9A-Za-z-]+(?:@[!#$%&'*+./=?^_`{|}~0-9A-Za-z-]+)?")
 
 # Our own table: the standard library's reads files of the host, and would answer differently in each home.

@@ -21,7 +21,7 @@ LONGEST = 4096  # characters of a field that are read
 
 # RFC 5322 §2.2 has all of ASCII in names, and nobody uses it: JSON would be a header. The blank is obsolete (§4.5).
 _FIELD = re.compile(rb"([A-Za-z0-9_.-]{1,76})[ \t]*:(.*)", re.DOTALL)
-_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s;"]++))', re.DOTALL)
+_PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+(?:"((?>(?:[^"\\]|\\.)*))"|([^\s;"]++))', re.DOTALL)
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _COMMENT = re.compile(r"\([^()]*\)")
 
@@ -125,7 +125,7 @@ def _unfolded(lines: list[tuple[str, list[bytes]]]) -> tuple[tuple[str, str], ..
 def _split(body: bytes, boundary: str) -> Iterator[bytes]:
     """The parts between the boundary's lines (RFC 2046 §5.1.1); the last one may be cut off."""
     octets = boundary.encode("utf-8", "surrogatepass")
-    line = re.compile(rb"^--" + re.escape(octets) + rb"(--)?+[ \t]*+\r?$", re.MULTILINE)
+    line = re.compile(rb"^--" + re.escape(octets) + rb"(--)?[ \t]*+\r?$", re.MULTILINE)
     start = None
     for number, match in enumerate(line.finditer(body)):
         if start is not None:

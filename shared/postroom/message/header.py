@@ -20,8 +20,8 @@ NAME = re.compile(r"[!-9;-~]+")  # RFC 5322 §2.2: printable ASCII without the c
 CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")  # all but TAB; half a surrogate pair is no character
 PIECE = re.compile(r"[ \t]*[^ \t]+")
 ATEXT = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"  # RFC 5322 §3.2.3
-ATOMS = re.compile(rf"{ATEXT}++(?: {ATEXT}++)*+")
-DOT_ATOM = rf"{ATEXT}++(?:\.{ATEXT}++)*+"
+ATOMS = re.compile(rf"{ATEXT}++(?>(?: {ATEXT}++)*)")
+DOT_ATOM = rf"{ATEXT}++(?>(?:\.{ATEXT}++)*)"
 MESSAGE_ID = re.compile(rf"<{DOT_ATOM}@(?:{DOT_ATOM}|\[[!-Z^-~]*\])>")  # RFC 5322 §3.6.4
 
 RESERVED = {

@@ -9,21 +9,21 @@ from collections.abc import Iterator
 from html import unescape
 
 # A quotation mark means something only where a value begins. What is left open ends with the document.
-_ATTRIBUTES = r"""(?:[^>=]++|=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+"""
+_ATTRIBUTES = r"""(?>(?:[^>=]++|=\s*+(?>(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?))*)"""
 _RAW = ("script", "style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")  # what is in them is no markup
 _RAW_ELEMENTS = "|".join(
     rf"(?i:{name})(?=[\s/>]){_ATTRIBUTES}>?+.*?(?:</(?i:{name})(?=[\s/>]){_ATTRIBUTES}(?:>|\Z)|\Z)" for name in _RAW
 )
 _PIECE = re.compile(
     rf"""
-    ( (?: [^<{{]++ | <(?![a-zA-Z/!?]) | \{{(?![{{%]) )*+ )
+    ( (?>(?: [^<{{]++ | <(?![a-zA-Z/!?]) | \{{(?![{{%]) )*) )
     (?:
         < (?: (?!(?i:{"|".join(_RAW)})[\s/>]) (/?[a-zA-Z][^\s/>]*+) ({_ATTRIBUTES}) (?:>|\Z)
             | (?:{_RAW_ELEMENTS})
             | !--(?:-?>|.*?(?:--!?>|\Z))
             | (?:[!?]|/(?![a-zA-Z])) [^>]*+ (?:>|\Z)
           )
-      | ( \{{\{{\{{?[^{{}}]*+\}}\}}\}}? | \{{%(?:[^%{{]++|%(?!\}})|\{{(?!%))*+%\}} | \{{ )
+      | ( \{{\{{\{{?[^{{}}]*+\}}\}}\}}? | \{{%(?>(?:[^%{{]++|%(?!\}})|\{{(?!%))*)%\}} | \{{ )
       | \Z
     )
     """,

@@ -43,7 +43,7 @@ _PIECE = re.compile(
     r"|(?P<raw>style|script|title|textarea)\b[^<>]*+>.*?</(?P=raw)\s*+>"
     r"|!doctype[^<>]*+>"
     r"|(?P<close>/?)(?P<name>[a-z][a-z0-9:-]*+)"
-    r"""(?:\s++[^\s"'<>/=]++(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'<>`=]++))?+)*+\s*+/?+>)""",
+    r"""(?>(?:\s++[^\s"'<>/=]++(?>(?:\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'<>`=]++))?))*)\s*+/?+>)""",
     re.IGNORECASE | re.DOTALL,
 )
 _OPENS = re.compile(r"<(?=[a-z/!?])", re.IGNORECASE)

@@ -17,7 +17,7 @@ from postroom.smtp.timeouts import Phase
 _ENDS_A_WORD = re.compile("[\x00-\x20\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # In a path only a quoted local part may hold a space or an angle bracket (RFC 5321 §4.1.2).
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_PATH = re.compile(r'(?:"(?:[^"\\]|\\.)*+"|[^\s<>"@]++)@[^\s<>"@]++')
+_PATH = re.compile(r'(?:"(?>(?:[^"\\]|\\.)*)"|[^\s<>"@]++)@[^\s<>"@]++')
 
 
 class UnsafeCommand(ValueError):
