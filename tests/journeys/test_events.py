@@ -92,10 +92,10 @@ def test_each_recipient_has_its_own_events(office: Office, receiver: Receiver, t
 
 
 def test_a_letter_that_is_put_off_until_it_is_too_old_bounces(office: Office, receiver: Receiver, told: str) -> None:
-    expires = {"expires_at": (datetime.now(UTC) + timedelta(seconds=1)).isoformat()}
+    expires = {"expires_at": (datetime.now(UTC) + timedelta(seconds=5)).isoformat()}
     id_ = office.send("deferred@postroom.test", delivery=expires)
     expected = ["sent", "delivery_delayed", "bounced"]
-    eventually(lambda: types(receiver.events(told, id_), "deferred@postroom.test") == expected, 20)
+    eventually(lambda: types(receiver.events(told, id_), "deferred@postroom.test") == expected, 30)
     assert receiver.events(told, id_)[-1].data["bounce"]["type"] == "Transient"
 
 
