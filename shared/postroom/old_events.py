@@ -33,10 +33,20 @@ class OldEvents:
         now, gone = self.clock(), 0
         for webhook in Listeners(memory=self.directory).ids():
             gone += self._purge(webhook, now - self.keep, time_left)
-        for webhook, noted in self.directory.list(GONE):
-            gone += self._purge(webhook, None, time_left)
-            if time_left() and datetime.fromisoformat(noted["at"]) + LAST_WORDS <= now:
-                self.directory.delete(FAILING, webhook)
+        return gone + self._bury(now, time_left)
+
+    def _bury(self, now: datetime, time_left: Callable[[], bool]) -> int:
+        """Remove the logs of webhooks that are no more. How many events went."""
+        gone, noted = 0, self.directory.list(GONE)
+        # Read after the notes: who has one and isn't among these any more never comes back.
+        living = set(Listeners(memory=self.directory).ids()) if noted else set()
+        for webhook, note in noted:
+            lives = webhook in living  # its removal is still under way, or failed after the note was left
+            if not lives:
+                gone += self._purge(webhook, None, time_left)
+            if time_left() and datetime.fromisoformat(note["at"]) + LAST_WORDS <= now:
+                if not lives:
+                    self.directory.delete(FAILING, webhook)
                 self.directory.delete(GONE, webhook)
         return gone
 

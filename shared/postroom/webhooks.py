@@ -18,7 +18,7 @@ from postroom.catalog import newest_first
 from postroom.ports import Directory, Unavailable
 
 PLACE = ("deployment", "webhooks")  # kind and key of the document
-GONE = "webhook_gone"  # kind: by their ids, webhooks whose logs are still to be removed
+GONE = "webhook_gone"  # kind: by their ids, webhooks whose logs are to be removed unless they are still there
 FAILING = "webhook_failing"  # kind: by their ids, since when nothing was delivered to webhooks
 
 _TRIES = 10  # at a change that others keep getting in the way of
@@ -155,6 +155,7 @@ class Webhooks:
         """Whether it was there. Its log goes with the next sweeps."""
         if self.read(id_) is None:
             return False
+        # First, so that no log is ever left behind. Whoever removes logs asks besides whether the webhook lives.
         self.directory.put(GONE, id_, {"at": self.clock().isoformat()})
         self._change(lambda webhooks: [each for each in webhooks if each.id != id_])
         return True

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
+
+import pytest
 
 from postroom.account.event import Event
 from postroom.account.vault import Vault
 from postroom.catalog import newest_first
 from postroom.event_log import EventLog
 from postroom.old_events import LAST_WORDS, OldEvents
-from postroom.ports import Cursor, Directory
+from postroom.ports import Cursor, Directory, Unavailable
 from postroom.webhooks import FAILING, GONE, Webhooks
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
@@ -72,6 +75,28 @@ def test_the_log_of_a_deleted_webhook_goes_with_what_is_recorded_late(directory:
     assert town.kept(webhook) == []
     assert (directory.list(GONE), directory.list(FAILING)) == ([], [])
     assert town.kept(other) == [kept]
+
+
+def test_a_webhook_whose_removal_failed_keeps_its_log(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town(directory)
+    webhook = town.webhook()
+    kept = town.told(webhook, 0)
+    town.webhooks.failing(webhook, NOON)
+    with monkeypatch.context() as patch:
+        patch.setattr(Webhooks, "_change", _out_of_reach)
+        with pytest.raises(Unavailable):
+            town.webhooks.remove(webhook)
+    assert town.sweep(0) == town.sweep(0.5) == 0
+    assert len(directory.list(GONE)) == 1
+    assert town.sweep(LAST_WORDS / DAY) == 0
+    assert (town.kept(webhook), directory.list(GONE)) == ([kept], [])
+    assert directory.get(FAILING, webhook) is not None
+    assert town.webhooks.remove(webhook)
+    assert town.sweep(2 * LAST_WORDS / DAY) == 1
+
+
+def _out_of_reach(*_: object) -> NoReturn:
+    raise Unavailable("the storage")
 
 
 def test_a_run_ends_when_its_time_is_over_and_the_next_goes_on(directory: Directory) -> None:
