@@ -132,6 +132,28 @@ def test_it_is_waited_for_as_a_number_or_a_date_says() -> None:
         assert retry_after(nonsense, now) is None
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 01 Jan 99999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2030 00:00:99999999999999999999 GMT",
+        "Mon, 99999999999999999999 Jan 2030 00:00:00 GMT",
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999999999",
+        "Mon, 01 Jan 0001 00:00:00 +2300",
+        "Fri, 31 Dec 9999 23:59:59 -2300",
+        "Mon, 01 Jan " + "9" * 5000 + " 00:00:00 GMT",
+        "Mon, 01 Jan \u0663 00:00:00 GMT",
+        "Mon,",
+        ",,,,",
+        "1 1 1 1 1 1",
+    ],
+)
+def test_a_hostile_date_asks_for_a_day_at_most_or_nothing(date: str) -> None:
+    now = datetime(2030, 1, 2, 12, tzinfo=UTC).timestamp()
+    asked = retry_after(date, now)
+    assert asked is None or 0 <= asked <= LONGEST_REST
+
+
 # What is no answer.
 
 
@@ -190,6 +212,15 @@ def test_what_is_no_answer_is_told(said: bytes) -> None:
 
     with serving(answering(say)) as port:
         assert NAME in why(port)
+
+
+def test_of_an_answer_whose_head_is_too_long_that_is_told() -> None:
+    def say(guest: Guest) -> None:
+        guest.hear_octets(len(BODY))
+        guest.sock.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000)
+
+    with serving(answering(say)) as port:
+        assert "a head that didn't end within" in why(port)
 
 
 def test_an_answer_that_breaks_off_is_told() -> None:

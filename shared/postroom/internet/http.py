@@ -185,7 +185,12 @@ def exchanged(request: Request, url: Url, line: Bounded, *, keep: bool = False) 
     # In one piece: whoever dies on the way, or is cut off, leaves no head behind whose body never comes.
     line.sendall(said.octets)
     connection.sock = line
-    with connection.getresponse() as response:
+    try:
+        response = connection.getresponse()
+    except TooMuch as error:
+        most = HEAD + 2 * request.most
+        raise Unfetched("size", f"{url.host} answered with a head that didn't end within {most} octets") from error
+    with response:
         body, again = (_read(response, request, url), False) if request.whole else _begun(response, request, line)
         media_type, retry_after = _media_type(response.getheader("Content-Type")), response.getheader("Retry-After")
         return Answer(response.status, media_type, body, retry_after), (

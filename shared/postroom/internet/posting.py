@@ -60,7 +60,8 @@ def retry_after(value: str, now: float) -> float | None:
         return min(float(text[:10]), LONGEST_REST)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)  # HTTP's dates are in GMT, said or not
+        seconds = (at - datetime.fromtimestamp(now, UTC)).total_seconds()
+    except (ValueError, OverflowError, TypeError, LookupError):  # what is no date, or none that there can be
         return None
-    at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)  # HTTP's dates are in GMT, whether they say so or not
-    return min(max((at - datetime.fromtimestamp(now, UTC)).total_seconds(), 0.0), LONGEST_REST)
+    return min(max(seconds, 0.0), LONGEST_REST)
