@@ -15,6 +15,7 @@ from postroom.at_once import at_once
 from postroom.catalog import newest_first
 from postroom.ports import Cursor, Directory, Page, Unavailable, UnknownCursor
 
+_LAST = 1000  # events among which it is looked for one that was taken
 _TRIES = 10  # at a change that others keep getting in the way of
 
 
@@ -50,6 +51,12 @@ class EventLog:
         # One more than the page holds tells whether there are more.
         found = self.directory.list(_kind(webhook), cursor.after or "", cursor.limit + 1)
         return Page.of(cursor, [Event.from_record(document) for _, document in found])
+
+    def taken(self, webhook: str, since: datetime, until: datetime) -> datetime | None:
+        """When an event was taken last, after `since`, among the many that had happened before `until`."""
+        after = newest_first(until, bytes)
+        found = [Event.from_record(document) for _, document in self.directory.list(_kind(webhook), after, _LAST)]
+        return max((at for at in (each.taken_at for each in found) if at is not None and at > since), default=None)
 
     def replay(self, webhook: str, event: str) -> Event | None:
         """Have the event told once more, by the whole schedule, or None where there is none. Its notice isn't put."""

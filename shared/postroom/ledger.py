@@ -67,12 +67,13 @@ class Ledger:
         return found is None or self.take_off(found.parcel, waiting_for(found.parcel, self.webhook))
 
     def drop_event(self, id_: str) -> bool:
-        """Give an event up. As `take_off`."""
+        """Give an event up, unless it was delivered before it was to be told once more. As `take_off`."""
         event = self.event(id_)
         if event is None:
             return True
         if event.status is Told.PENDING:
-            self.record(event, replace(event, status=Told.FAILED, next_attempt_at=None))
+            status = Told.DELIVERED if event.taken_at is not None else Told.FAILED
+            self.record(event, replace(event, status=status, next_attempt_at=None))
         return self.close(event)
 
     def close(self, event: Event) -> bool:

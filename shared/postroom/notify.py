@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from postroom.account.event import Event, Post, Told, shown
+from postroom.account.event import Event, Post, Told, printable, shown
 from postroom.account.standard_webhooks import headers
 from postroom.account.webhook import State, Webhook
 from postroom.at_once import at_once
@@ -32,7 +32,7 @@ from postroom.ledger import Ledger
 from postroom.ports import Found, NotPosted, Posted, Posts, Schedule, Unavailable
 from postroom.resting import Rests
 from postroom.under_way import UnderWay
-from postroom.webhooks import Webhooks
+from postroom.webhooks import REMEMBERED, Webhooks
 
 TIMEOUT = 15.0
 """Seconds that an endpoint may take to answer."""
@@ -42,6 +42,9 @@ EARLY_BY = timedelta(seconds=2)
 
 UNDER_CLAIM = timedelta(seconds=10)
 """After which a parcel is looked at again whose news couldn't be taken off, since it was under a claim."""
+
+UNNOTED = 2 * timedelta(seconds=TIMEOUT) + REMEMBERED
+"""For so long after a post that was in vain, others may be taken without anybody's knowing that it matters."""
 
 GONE = 410
 ASK_FOR_PEACE = (429, 503)
@@ -63,6 +66,7 @@ class Notify:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     disabled: Callable[[Webhook, str], None] = lambda *_: None  # called once a webhook was, with why
+    troubled: Callable[[Exception], None] = lambda _: None  # told of what nobody thought of
     rests: Rests = field(default_factory=Rests)
     under_way: UnderWay = field(default_factory=UnderWay)
 
@@ -84,7 +88,7 @@ class _Run:
     ledger: Ledger
     claimed: list[tuple[SubmissionId, int]] = field(default_factory=list, kw_only=True)  # parcels, by somebody else
     claimed_events: list[str] = field(default_factory=list, kw_only=True)  # events of such parcels
-    trouble: list[Unavailable] = field(default_factory=list, kw_only=True)
+    trouble: list[Exception] = field(default_factory=list, kw_only=True)
 
     def __call__(self, notice: Notice) -> None:
         work: list[Callable[[], None]] = [partial(self._see_to_parcel, *each) for each in notice.parcels]
@@ -95,10 +99,10 @@ class _Run:
             raise self.trouble[0]
 
     def _patiently(self, work: Callable[[], None]) -> None:
-        """Where the home fails in the middle, what the others were told is still recorded."""
+        """Where something fails in the middle, what the others were told is still recorded."""
         try:
             work()
-        except Unavailable as error:
+        except Exception as error:  # it is raised in the end
             self.trouble.append(error)
 
     def _see_to_parcel(self, submission: SubmissionId, number: int) -> None:
@@ -174,7 +178,7 @@ class _Telling(_Run):
             return False
         about = (parcel.submission, parcel.number, place)
         fresh = Event(id=id_, type=news.type, created_at=news.at, parcel=about)
-        return self._attempt(stored, stored or fresh, self._of_letter(found, place))
+        return self._attempt(stored, stored or fresh, partial(self._of_letter, found, place))
 
     def _see_to_event(self, id_: str) -> None:
         with self.house.under_way.alone(f"{self.webhook.id}/{id_}") as ours:
@@ -191,11 +195,7 @@ class _Telling(_Run):
             if self._rests():
                 self.resting_events.append(id_)
                 return
-            body = self._body(stored)
-            if body is None:  # the letter was erased
-                self.ledger.drop_event(id_)
-                return
-            if not self._attempt(stored, stored, body):
+            if not self._attempt(stored, stored, partial(self._body, stored)):
                 return
         if not self.ledger.close(stored):
             self.claimed_events.append(id_)
@@ -214,13 +214,14 @@ class _Telling(_Run):
 
     # Attempts.
 
-    def _attempt(self, stored: Event | None, event: Event, body: bytes) -> bool:
+    def _attempt(self, stored: Event | None, event: Event, body: Callable[[], bytes | None]) -> bool:
         """Whether the event is done with: delivered, or given up."""
         house, sent_at, began = self.house, self.house.clock(), self.house.monotonic()
-        signed = {"Content-Type": "application/json", **headers(self.secrets, event.id, sent_at, body)}
-        answer = house.posts(self.webhook.endpoint, signed, body, TIMEOUT)
+        answer = self._answer(event, body, sent_at)
+        if answer is None:  # the letter was erased
+            return self.ledger.drop_event(event.id)
         post = _post(sent_at, round((house.monotonic() - began) * 1000), answer)
-        if post.status is not None and 200 <= post.status < 300:
+        if post.taken:
             house.rests.well(self.webhook.id)
             house.webhooks.well(self.webhook.id)
             self.ledger.record(stored, event.after(post, Told.DELIVERED))
@@ -235,9 +236,30 @@ class _Telling(_Run):
         first_at = event.posts[0].sent_at if event.posts else sent_at
         if post.status == GONE:
             self._disable("its endpoint answered 410: it is gone")
-        elif since <= first_at:
+        elif since <= first_at and not self._took_one(since):
             self._disable(f"an event was given up, and none was taken since {since.isoformat(timespec='seconds')}")
         return True
+
+    def _answer(self, event: Event, body: Callable[[], bytes | None], sent_at: datetime) -> Posted | NotPosted | None:
+        """What the endpoint answers; None where there is nothing to tell any more."""
+        try:
+            said = body()
+            if said is None:
+                return None
+            signed = {"Content-Type": "application/json", **headers(self.secrets, event.id, sent_at, said)}
+            return self.house.posts(self.webhook.endpoint, signed, said, TIMEOUT)
+        except Unavailable:
+            raise
+        except Exception as error:  # whatever it is, it must not have others wait, nor come for ever
+            self.house.troubled(error)
+            return NotPosted(f"the attempt failed: {type(error).__name__}")
+
+    def _took_one(self, since: datetime) -> bool:
+        """Whether one was taken after all, by a process that didn't know yet that its success was to be noted."""
+        taken_at = self.ledger.log.taken(self.webhook.id, since, since + UNNOTED)
+        if taken_at is not None:
+            self.house.webhooks.failing_later(self.webhook.id, since, taken_at)
+        return taken_at is not None
 
     def _rest_after(self, post: Post, asked: timedelta) -> None:
         if post.status is None:
@@ -277,7 +299,7 @@ class _Telling(_Run):
 
 def _post(sent_at: datetime, milliseconds: int, answer: Posted | NotPosted) -> Post:
     if isinstance(answer, NotPosted):
-        return Post(sent_at=sent_at, milliseconds=milliseconds, why=answer.why)
+        return Post(sent_at=sent_at, milliseconds=milliseconds, why=printable(answer.why))
     return Post(sent_at=sent_at, milliseconds=milliseconds, status=answer.status, response=shown(answer.body))
 
 

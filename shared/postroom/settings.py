@@ -222,7 +222,11 @@ class Settings:
         one_of("attempts", "errors"),
     )
     cache: timedelta = _setting(
-        "POSTROOM_CACHE", timedelta(seconds=30), "30s", "how long keys and domains may be remembered", duration
+        "POSTROOM_CACHE",
+        timedelta(seconds=30),
+        "30s",
+        "how long keys and domains may be remembered; webhooks for 2 s at most",
+        duration,
     )
     retention: timedelta = _setting(
         "POSTROOM_RETENTION", timedelta(days=30), "30d", "then a letter and its attempts are erased", positive

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from postroom.account.standard_webhooks import SECRET
@@ -21,7 +21,11 @@ PLACE = ("deployment", "webhooks")  # kind and key of the document
 GONE = "webhook_gone"  # kind: by their ids, webhooks whose logs are to be removed unless they are still there
 FAILING = "webhook_failing"  # kind: by their ids, since when nothing was delivered to webhooks
 
-_TRIES = 10  # at a change that others keep getting in the way of
+_TRIES = 40  # at a change that others keep getting in the way of
+_LONGEST_PAUSE = 0.5  # seconds before the next of them
+REMEMBERED = timedelta(seconds=2)
+"""For how long at most a process may take what it knows of webhooks for what is so."""
+
 _SECRET = "a webhook's signing secret"  # noqa: S105  the purpose in the vault
 
 Change = Callable[[list[Webhook]], list[Webhook] | None]
@@ -35,7 +39,7 @@ class TooMany(Exception):
 class Listeners:
     """What the webhooks want to hear, for whoever writes letters: he needs no key to the vault."""
 
-    memory: Directory  # what it says may be `POSTROOM_CACHE` old
+    memory: Directory  # what it says may be `REMEMBERED` old
 
     def wanted(self) -> Mapping[str, frozenset[str]]:
         """The types of events that each enabled webhook wants, by its id."""
@@ -53,13 +57,14 @@ class Listeners:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhooks:
-    """The register. All raise `Unavailable`; what is changed is known to other processes within `POSTROOM_CACHE`."""
+    """The register. All raise `Unavailable`; what is changed is known to other processes within `REMEMBERED`."""
 
     directory: Directory  # as it is now
-    memory: Directory  # as it was up to `POSTROOM_CACHE` ago
+    memory: Directory  # as it was up to `REMEMBERED` ago
     vault: Vault
     clock: Callable[[], datetime]
     randomness: Callable[[int], bytes]
+    pause: Callable[[float], None]  # for so many seconds
 
     def wanted(self) -> Mapping[str, frozenset[str]]:
         """The types of events that each enabled webhook wants, by its id."""
@@ -165,6 +170,10 @@ class Webhooks:
         noted = self.directory.get(FAILING, id_) or self.directory.create(FAILING, id_, {"since": at.isoformat()})
         return datetime.fromisoformat(noted["since"])
 
+    def failing_later(self, id_: str, since: datetime, taken_at: datetime) -> None:
+        """Correct the note that all posts have been in vain since `since`: it turned out that one wasn't."""
+        self.directory.replace(FAILING, id_, {"since": taken_at.isoformat()}, over={"since": since.isoformat()})
+
     def well(self, id_: str) -> None:
         """Note that something was delivered: a healthy webhook's costs nothing but a look into the memory."""
         if self.memory.get(FAILING, id_) is not None:
@@ -180,7 +189,10 @@ class Webhooks:
 
     def _change(self, change: Change) -> Sequence[Webhook]:
         """Write what `change` makes of the webhooks, unless it is None or what was there. They as they are then."""
-        for _ in range(_TRIES):
+        for tried in range(_TRIES):
+            if tried:  # each goes on at a moment of its own, or those who met would meet again
+                chance = int.from_bytes(self.randomness(2), "big") / 2**16
+                self.pause(chance * min(0.01 * 2**tried, _LONGEST_PAUSE))
             document = self.directory.get(*PLACE)
             before = _webhooks(document)
             after = change(list(before))

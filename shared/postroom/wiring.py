@@ -64,7 +64,7 @@ from postroom.sweep import Sweep
 from postroom.telling import Telling
 from postroom.templates import Templates
 from postroom.trying import Trying
-from postroom.webhooks import Listeners, Webhooks
+from postroom.webhooks import REMEMBERED, Listeners, Webhooks
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -195,6 +195,13 @@ def remembered(settings: Settings) -> Remembered:
     return Remembered(home(settings).directory, settings.cache.total_seconds(), time.monotonic)
 
 
+@cache
+def remembered_webhooks(settings: Settings) -> Remembered:
+    """The same for what concerns webhooks: who has just made one, or changed it, waits to see what it hears."""
+    seconds = min(settings.cache, REMEMBERED).total_seconds()
+    return Remembered(home(settings).directory, seconds, time.monotonic)
+
+
 def margin(settings: Settings) -> timedelta:
     """What a function keeps of its time for recording how a session ended."""
     return min(timedelta(seconds=30), settings.function_timeout / 4)
@@ -218,8 +225,13 @@ def accepting(settings: Settings) -> Accept:
         sweep_after=settings.sweep_after,
         spared=sparing(settings).by_settings,
         troubled=lambda error: complain(error, "WARNING"),
-        wanted=Listeners(memory=directory).wanted,
+        wanted=listening(settings).wanted,
     )
+
+
+def listening(settings: Settings) -> Listeners:
+    """What webhooks want to hear."""
+    return Listeners(memory=remembered_webhooks(settings))
 
 
 def suppressing(settings: Settings) -> Suppressions:
@@ -247,7 +259,7 @@ def routing(settings: Settings) -> Routes:
 def claiming(settings: Settings) -> Claims:
     """Claims that note what webhooks are to be told."""
     submissions, *_, holders = home(settings)
-    return Claims(submissions=submissions, holders=holders, wanted=Listeners(memory=remembered(settings)).wanted)
+    return Claims(submissions=submissions, holders=holders, wanted=listening(settings).wanted)
 
 
 def telling(settings: Settings) -> Telling:
@@ -381,9 +393,15 @@ def returning(settings: Settings) -> Returns:
 
 def webhooks(settings: Settings) -> Webhooks:
     """The register of webhooks, for whoever holds the master keys."""
-    memory = remembered(settings)
-    vault = Vault(settings.master_keys, os.urandom)
-    return Webhooks(directory=memory.afresh, memory=memory, vault=vault, clock=now, randomness=os.urandom)
+    memory = remembered_webhooks(settings)
+    return Webhooks(
+        directory=memory.afresh,
+        memory=memory,
+        vault=Vault(settings.master_keys, os.urandom),
+        clock=now,
+        randomness=os.urandom,
+        pause=time.sleep,
+    )
 
 
 def event_log(settings: Settings) -> EventLog:
@@ -399,7 +417,7 @@ def announcing(settings: Settings) -> Announcing:
     """Tells webhooks what is no letter's."""
     _, schedule, directory, *_ = home(settings)
     return Announcing(
-        wanted=Listeners(memory=remembered(settings)).wanted,
+        wanted=listening(settings).wanted,
         log=event_log(settings),
         directory=directory,
         schedule=schedule,
@@ -439,6 +457,7 @@ def notifying(settings: Settings) -> Notify:
         clock=now,
         monotonic=time.monotonic,
         disabled=disabled,
+        troubled=complain,
     )
 
 

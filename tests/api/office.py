@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from os import urandom
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from flask import Flask
@@ -111,7 +111,12 @@ class Office:
         )
         self.suppressions = Suppressions(directory=self.directory, clock=lambda: self.now, randomness=randomness)
         self.webhooks = Webhooks(
-            directory=self.directory, memory=self.directory, vault=VAULT, clock=lambda: self.now, randomness=randomness
+            directory=self.directory,
+            memory=self.directory,
+            vault=VAULT,
+            clock=lambda: self.now,
+            randomness=randomness,
+            pause=sleep,
         )
         self.trying = Trying(
             log=EventLog(directory=self.directory, clock=lambda: self.now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import NoReturn
 
 import pytest
@@ -31,6 +32,7 @@ class Town:
             vault=Vault((b"\x07" * 32,), os.urandom),
             clock=lambda: self.now,
             randomness=os.urandom,
+            pause=sleep,
         )
 
     def webhook(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -23,7 +23,9 @@ VAULT = Vault((b"\x07" * 32,), os.urandom)
 
 @pytest.fixture
 def webhooks(directory: Directory) -> Webhooks:
-    return Webhooks(directory=directory, memory=directory, vault=VAULT, clock=lambda: NOON, randomness=os.urandom)
+    return Webhooks(
+        directory=directory, memory=directory, vault=VAULT, clock=lambda: NOON, randomness=os.urandom, pause=sleep
+    )
 
 
 def test_a_webhook_lives_from_making_to_removing(webhooks: Webhooks, directory: Directory) -> None:

@@ -95,6 +95,7 @@ class Listening:
             vault=Vault((b"\x01" * 32,), lambda octets: next(numbers).to_bytes(octets, "big")),
             clock=lambda: office.now,
             randomness=lambda octets: next(numbers).to_bytes(octets, "big"),
+            pause=office.pauses.append,
         )
 
     def webhook(self, *events: str, endpoint: str = "https://app.example/hook") -> Webhook:

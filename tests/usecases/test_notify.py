@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,14 +14,17 @@ import pytest
 
 from postroom.account.event import Told
 from postroom.account.webhook import State
+from postroom.claims import Claims
 from postroom.delivery.actors import Actors
 from postroom.delivery.notice import Notice
-from postroom.delivery.parcel import Lease
+from postroom.delivery.parcel import Lease, Parcel
+from postroom.delivery.record import SubmissionId
 from postroom.delivery.routing import MX_FOR_EVERYTHING
 from postroom.delivery.submission import Submission
 from postroom.message.address import Mailbox
 from postroom.message.letter import Letter
 from postroom.ports import NotPosted, Posted, Unavailable
+from postroom.remembered import Remembered
 from postroom.resting import FIRST, IN_A_ROW
 from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
@@ -263,6 +267,87 @@ def test_a_dead_endpoint_rests_and_what_waits_for_it_is_not_counted(office: UseC
     assert waiting(office, late) == []
 
 
+def test_what_nobody_thought_of_is_a_failed_attempt_of_that_event_alone(office: UseCases, listening: Listening) -> None:
+    webhook = listening.webhook("email.delivered")
+    troubled: list[Exception] = []
+
+    def answer(heard: Heard) -> Posted | NotPosted:
+        if heard.recipient == "bob@example.net":
+            raise OverflowError("days=99999999999999")
+        return ok(heard)
+
+    listening.endpoints.answer = answer
+    submission = send(office, "bob@example.net", "cy@example.net")
+    ((notice, _),) = office.schedule.notices
+    office.schedule.notices.clear()
+    listening.notify(notice, troubled=troubled.append)
+    told = {each.status: each.posts for each in listening.events(webhook)}
+    assert set(told) == {Told.PENDING, Told.DELIVERED}
+    assert [each.why for each in told[Told.PENDING]] == ["the attempt failed: OverflowError"]
+    assert [type(each) for each in troubled] == [OverflowError]
+    assert waiting(office, submission) == [webhook.id]
+    for _ in DELAYS:
+        listening.wait()
+    assert {each.status for each in listening.events(webhook)} == {Told.FAILED, Told.DELIVERED}
+    assert office.schedule.notices == []
+
+
+def test_what_fails_besides_an_attempt_leaves_those_of_others_recorded(office: UseCases, listening: Listening) -> None:
+    webhook = listening.webhook("email.delivered")
+    submissions = [send(office, f"{number}@example.net") for number in range(3)]
+    notice = Notice(webhook.id, tuple((each.id, 0) for each in submissions))
+    broken = submissions[0].id
+
+    class Broken(Claims):
+        def report(
+            self, submission: SubmissionId, number: int, changed: Callable[[Parcel], Parcel | None]
+        ) -> Parcel | None:
+            if submission == broken:
+                raise KeyError("sent_at")
+            return super().report(submission, number, changed)
+
+    with pytest.raises(KeyError):
+        listening.notify(notice, claims=Broken(submissions=office.submissions))
+    assert [waiting(office, each) for each in submissions] == [[webhook.id], [], []]
+
+
+def test_a_webhook_isnt_disabled_that_took_one_before_anybody_knew_that_it_matters(
+    office: UseCases, listening: Listening
+) -> None:
+    """Another process has just seen that nothing had failed, and looks no second time for a while."""
+    webhook = listening.webhook("email.delivered")
+    elsewhere = replace(listening.webhooks, memory=Remembered(office.directory, 2, lambda: 1.0))
+    elsewhere.well(webhook.id)
+    listening.endpoints.answer = lambda heard: ok(heard) if heard.recipient == "cy@example.net" else fails(heard)
+    send(office, "bob@example.net")
+    listening.run()
+    office.now += timedelta(seconds=1)
+    taken_at = office.now
+    send(office, "cy@example.net")
+    for notice, at in [each for each in office.schedule.notices if each[1] <= office.now]:
+        office.schedule.notices.remove((notice, at))
+        listening.notify(notice, webhooks=elsewhere)
+    for _ in DELAYS:
+        listening.wait()
+    assert {each.status for each in listening.events(webhook)} == {Told.FAILED, Told.DELIVERED}
+    assert listening.disabled == []
+    assert listening.webhooks.failing(webhook.id, office.now) == taken_at
+    send(office, "bob@example.net")
+    listening.run()
+    for _ in DELAYS:
+        listening.wait()
+    assert [id_ for id_, _ in listening.disabled] == [webhook.id]
+
+
+def test_why_there_was_no_answer_is_shown_escaped(office: UseCases, listening: Listening) -> None:
+    webhook = listening.webhook("email.delivered")
+    listening.endpoints.answer = lambda _: NotPosted("it said \x1b[2J\r\n\u202e and more")
+    send(office)
+    listening.run()
+    ((post,),) = (each.posts for each in listening.events(webhook))
+    assert post.why == r"it said \x1b[2J\r\n\u202e and more"
+
+
 # What changes in between.
 
 
@@ -292,6 +377,21 @@ def test_a_letter_that_was_erased_is_told_of_no_more(office: UseCases, listening
     assert len(listening.endpoints.heard) == 1
     assert [each.status for each in listening.events(webhook)] == [Told.FAILED]
     assert office.schedule.notices == []
+
+
+def test_an_event_that_was_delivered_stays_so_where_its_letter_is_erased_before_it_is_replayed(
+    office: UseCases, listening: Listening
+) -> None:
+    webhook = listening.webhook("email.delivered")
+    submission = send(office)
+    listening.run()
+    (event,) = listening.events(webhook)
+    assert listening.log.replay(webhook.id, event.id) is not None
+    office.submissions.erase(office.stored(submission).stripped())
+    listening.notify(Notice(webhook.id, events=(event.id,)))
+    (left,) = listening.events(webhook)
+    assert (left.status, left.posts, left.next_attempt_at) == (Told.DELIVERED, event.posts, None)
+    assert len(listening.endpoints.heard) == 1
 
 
 def test_news_of_a_parcel_under_a_claim_is_told_and_taken_off_once_the_claim_is_over(

@@ -20,8 +20,14 @@ LONGEST_RESPONSE = 500
 
 def shown(body: bytes) -> str:
     """The beginning of an answer as one line of printable characters, the others escaped."""
-    text = body[: 4 * LONGEST_RESPONSE].decode("utf-8", "backslashreplace")
-    escaped = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return printable(body[: 4 * LONGEST_RESPONSE].decode("utf-8", "backslashreplace"))
+
+
+def printable(text: str) -> str:
+    """The same of a text, which may quote what a stranger said."""
+    escaped = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text[: 4 * LONGEST_RESPONSE]
+    )
     return escaped if len(escaped) <= LONGEST_RESPONSE else escaped[: LONGEST_RESPONSE - 1] + "…"
 
 
@@ -43,6 +49,11 @@ class Post:
     response: str | None = None  # the beginning of the answer's body, escaped
     why: str | None = None  # there was no answer
 
+    @property
+    def taken(self) -> bool:
+        """The endpoint answered 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
@@ -55,6 +66,11 @@ class Event:
     posts: tuple[Post, ...] = ()  # the oldest first
     tries: int = 0  # of the retry schedule, which begins anew with a replay
     next_attempt_at: datetime | None = None
+
+    @property
+    def taken_at(self) -> datetime | None:
+        """When its endpoint took it last, as far as is remembered."""
+        return next((each.sent_at for each in reversed(self.posts) if each.taken), None)
 
     def again(self, now: datetime) -> Event:
         """This event, to be told once more."""

@@ -170,7 +170,7 @@ class EventAttempt(Answer):
     http_status_code = fields.Integer(metadata=told("The answer's status; 0 where there was none."))
     response = fields.String(metadata=told("The beginning of the answer's body, its control characters escaped."))
     sent_at = moment("When it was posted.")
-    error = fields.String(allow_none=True, metadata=told("Why there was no answer."))
+    error = fields.String(allow_none=True, metadata=told("Why there was no answer, escaped as `response`."))
     duration_ms = fields.Integer(metadata=told("How many milliseconds it took."))
 
 

@@ -27,7 +27,7 @@ def webhooks() -> None:
 @click.option("--event", "events", multiple=True, help="a type of events; may be repeated; else all about letters")
 @click.option("--json", "as_json", is_flag=True)
 def webhooks_create(variables: Variables, *, endpoint: str, events: Sequence[str], as_json: bool) -> None:
-    """Have events posted to the URL ENDPOINT. Running functions notice within POSTROOM_CACHE."""
+    """Have events posted to the URL ENDPOINT. Running functions notice within 2 seconds."""
     from postroom.account.standard_webhooks import written
     from postroom.account.webhook import MOST, OURS, TYPES
     from postroom.internet.endpoint import Endpoint
