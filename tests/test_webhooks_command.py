@@ -73,3 +73,8 @@ def test_what_cannot_be_is_refused_with_a_sentence(desk: Desk) -> None:
     for command in ("test", "rotate", "delete"):
         assert "no webhook with the id nobody" in desk.refused(command, "nobody")
     assert "POSTROOM_DIAL_ALLOW" in desk.run("create", "http://127.0.0.1:3000/hook")
+
+
+def test_of_an_address_that_no_post_would_go_to_that_is_said(desk: Desk) -> None:
+    assert "169.254.169.254 is not a public address" in desk.run("create", "https://169.254.169.254/latest")
+    assert "told nothing" not in desk.run("create", HOOK)

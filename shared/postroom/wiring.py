@@ -541,6 +541,7 @@ def submit_app(settings: Settings) -> Flask:
     from postroom.account.unsubscribe import UnsubscribeLinks
     from postroom.account.vault import Vault
     from postroom.api.app import create_app
+    from postroom.internet.guard import Guard
 
     if not settings.master_keys:
         raise SettingsError(["POSTROOM_MASTER_KEYS must be set for the function `submit`"])
@@ -574,7 +575,7 @@ def submit_app(settings: Settings) -> Flask:
         webhooks=webhooks(settings),
         trying=trying(settings),
         event_body=EventBody(submissions.find, LetterHeaders(submissions.letter)),
-        clear_text=bool(settings.dial_allow),
+        dialled=Guard(settings.dial_allow),
     )
 
 

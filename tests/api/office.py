@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_network
 from itertools import count
 from os import urandom
 from time import monotonic, sleep
@@ -37,6 +38,7 @@ from postroom.erasing import Erase
 from postroom.event_body import EventBody
 from postroom.event_log import EventLog
 from postroom.filling import Published
+from postroom.internet.guard import Guard
 from postroom.letter_headers import LetterHeaders
 from postroom.message.letter import Letter
 from postroom.preflight.check import Check
@@ -179,7 +181,7 @@ class Office:
             webhooks=self.webhooks,
             trying=self.trying,
             event_body=EventBody(self.submissions.find, LetterHeaders(self.submissions.letter)),
-            clear_text=self.clear_text,
+            dialled=Guard([ip_network("127.0.0.0/8")] if self.clear_text else []),
         )
         self.client: FlaskClient = self.app.test_client()
 

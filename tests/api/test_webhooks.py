@@ -139,6 +139,24 @@ def test_clear_text_is_for_deployments_that_allow_networks_of_their_own() -> Non
     assert good(Office(clear_text=True), "POST", "/webhooks", body)
 
 
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "10.0.0.1", "2130706433", "0x7f000001", "127.1", "[::1]", "[::ffff:10.0.0.1]"]
+)
+def test_an_address_that_no_post_would_go_to_is_refused(office: Office, host: str) -> None:
+    for endpoint in (f"https://{host}/hook", f"https://shop:secret@{host}:8443/"):
+        text = refused(office, "POST", "/webhooks", {"endpoint": endpoint, "events": ["email.sent"]})
+        assert "`endpoint`" in text
+        assert "POSTROOM_DIAL_ALLOW" in text or "not an IP address" in text
+        assert "`endpoint`" in refused(office, "PATCH", f"/webhooks/{create(office)}", {"endpoint": endpoint})
+    assert create(office, endpoint="https://8.8.8.8/hook")
+    assert create(office, endpoint="https://[2606:4700::1111]/hook")
+
+
+def test_without_tls_no_public_address_is_posted_to() -> None:
+    body = {"endpoint": "http://8.8.8.8/hook", "events": ["email.sent"]}
+    assert "without TLS" in refused(Office(clear_text=True), "POST", "/webhooks", body)
+
+
 def test_there_may_be_so_many_webhooks_and_no_more(office: Office) -> None:
     for _ in range(MOST):
         create(office)
@@ -253,6 +271,17 @@ def test_an_event_of_an_erased_letter_says_nothing_any_more(office: Office) -> N
     event = Event(id=newest_first(NOON, bytes), type="email.sent", created_at=NOON, parcel=(UNKNOWN, 0, 0))
     office.trying.log.begin(id_, event)
     assert good(office, "GET", f"/webhooks/{id_}/events/{event.id}")["payload"] is None
+
+
+def test_an_event_of_an_erased_letter_cannot_be_replayed(office: Office) -> None:
+    id_ = create(office)
+    event = Event(id=newest_first(NOON, bytes), type="email.sent", created_at=NOON, parcel=(UNKNOWN, 0, 0))
+    event = event.after(Post(sent_at=NOON, milliseconds=7, status=200), Told.DELIVERED)
+    office.trying.log.begin(id_, event)
+    path = f"/webhooks/{id_}/events/{event.id}"
+    assert "has been erased" in refused(office, "POST", f"{path}/replay")
+    assert good(office, "GET", path)["status"] == "success"
+    assert office.schedule.notices == []
 
 
 def test_an_event_is_replayed_at_once(office: Office) -> None:

@@ -47,6 +47,7 @@ from postroom.delivery.record import SubmissionId
 from postroom.delivery.submission import Submission
 from postroom.domains import SendingDomains
 from postroom.filling import Published
+from postroom.internet.guard import Guard as DialGuard
 from postroom.journal import complain
 from postroom.keys import Keys, Uses
 from postroom.ports import Directory, Submissions, Unavailable
@@ -92,7 +93,7 @@ def create_app(
     webhooks: Webhooks,
     trying: Trying,
     event_body: Callable[[Event], bytes | None],
-    clear_text: bool = False,
+    dialled: DialGuard,
     proxies: int = 0,
     rates: Rates | None = None,
 ) -> Flask:
@@ -124,7 +125,7 @@ def create_app(
         *Domains(domains).operations(),
         *TemplateViews(templates).operations(),
         *BounceReports(returns).operations(),
-        *Hooks(webhooks, clear_text).operations(),
+        *Hooks(webhooks, dialled).operations(),
         *WebhookEvents(webhooks, trying.log, trying, event_body).operations(),
         Operation(
             method="GET",

@@ -124,6 +124,9 @@ class WebhookEvents:
 
     def replay(self, id_: UUID, event_id: UUID) -> Response:
         """POST /webhooks/{id}/events/{event_id}/replay"""
+        if self.body(self._event(id_, event_id)) is None:
+            text = "The event's letter has been erased, and with it what the event said: there is nothing to post."
+            raise Problem("validation_error", text)
         try:
             event = self.trying.replay(self._webhook(id_), str(event_id))
         except Disabled:

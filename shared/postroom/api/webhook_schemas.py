@@ -24,7 +24,7 @@ _EVENTS = f"The types of events that it wants. These happen here: {', '.join(OUR
 
 
 class EndpointUrl(Value[str]):
-    """The URL of an endpoint. Whether its host may be posted to is found out when it is."""
+    """The URL of an endpoint. Whether the host that it names may be posted to is found out when it is."""
 
     def shape(self) -> Shape:
         return {"type": "string", "format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://", "maxLength": LONGEST}

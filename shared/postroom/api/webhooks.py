@@ -27,6 +27,7 @@ from postroom.api.webhook_schemas import (
     WholeWebhook,
 )
 from postroom.internet.endpoint import Endpoint
+from postroom.internet.guard import Forbidden, Guard
 from postroom.ports import Page
 from postroom.webhooks import TooMany, Webhooks
 
@@ -41,7 +42,7 @@ class Hooks:
     """The views of the resource."""
 
     webhooks: Webhooks
-    clear_text: bool  # there are networks that may be posted to without TLS
+    dialled: Guard  # what may be posted to
 
     def operations(self) -> Iterator[Operation]:
         yield Operation(
@@ -146,9 +147,16 @@ class Hooks:
         return answer({"object": "webhook", "id": str(id_), "signing_secret": written(secret)})
 
     def _checked(self, asked: dict[str, Any]) -> Mapping[str, Any]:
-        if "endpoint" in asked and not self.clear_text and not Endpoint.parse(asked["endpoint"]).secure:
+        if "endpoint" not in asked:
+            return asked
+        endpoint = Endpoint.parse(asked["endpoint"])
+        if not (endpoint.secure or self.dialled.names_networks):
             text = "it must begin with https://; http is for hosts in networks that POSTROOM_DIAL_ALLOW names"
             raise invalid({"endpoint": [text]})
+        try:
+            endpoint.check(self.dialled)
+        except Forbidden as error:
+            raise invalid({"endpoint": [str(error)]}) from None
         return asked
 
     def _secret(self, webhook: Webhook) -> str | None:

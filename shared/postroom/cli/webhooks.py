@@ -31,6 +31,7 @@ def webhooks_create(variables: Variables, *, endpoint: str, events: Sequence[str
     from postroom.account.standard_webhooks import written
     from postroom.account.webhook import MOST, OURS, TYPES
     from postroom.internet.endpoint import Endpoint
+    from postroom.internet.guard import Forbidden, Guard
     from postroom.internet.url import BadUrl
     from postroom.webhooks import TooMany
 
@@ -38,11 +39,11 @@ def webhooks_create(variables: Variables, *, endpoint: str, events: Sequence[str
     if unknown:
         raise click.ClickException(f"there is no type {', '.join(unknown)}, but {', '.join(TYPES)}")
     try:
-        secure = Endpoint.parse(endpoint).secure
+        where = Endpoint.parse(endpoint)
     except BadUrl as error:
         raise click.ClickException(str(error)) from error
     wanted = events or [each for each in OURS if each.startswith("email.")]
-    _, register = _opened(variables)
+    settings, register = _opened(variables)
     try:
         made, secret = register.create(endpoint, wanted)
     except TooMany:
@@ -52,8 +53,13 @@ def webhooks_create(variables: Variables, *, endpoint: str, events: Sequence[str
         click.echo(json.dumps(shown))
         return
     click.echo(f"{written(secret)}\n(webhook {made.id}: what its events are signed with)")
-    if not secure:
+    if not where.secure:
         click.echo("(without TLS it is told things only in a network that POSTROOM_DIAL_ALLOW names)", err=True)
+        return
+    try:
+        where.check(Guard(settings.dial_allow))
+    except Forbidden as error:  # by the settings of this command; `dev` adds a network of its own
+        click.echo(f"(it is told nothing unless functions have other settings: {error})", err=True)
 
 
 @webhooks.command("list")

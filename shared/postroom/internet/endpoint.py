@@ -7,6 +7,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from postroom.internet.guard import Guard
 from postroom.internet.url import BadUrl, Url
 
 LONGEST = 2000  # characters
@@ -37,3 +38,7 @@ class Endpoint:
         url = match["scheme"] + match["rest"]
         pair = b":".join(map(unquote_to_bytes, (match["user"], match["password"])))
         return cls(url, Url.parse(url).secure, f"Basic {b64encode(pair).decode()}")
+
+    def check(self, guard: Guard) -> None:
+        """Raises `Forbidden` where its host is an address that no post would ever go to."""
+        (guard if self.secure else guard.without_public()).check(Url.parse(self.url).host)

@@ -38,6 +38,16 @@ class Guard:
             raise Forbidden(f"{address} {what}, and POSTROOM_DIAL_ALLOW doesn't name its network")
         return str(address)
 
+    @property
+    def names_networks(self) -> bool:
+        """Whether the settings allow any besides."""
+        return bool(self._allow)
+
+    def check(self, host: str) -> None:
+        """Raises `Forbidden` where `host` is an address that must not be dialled, or looks like one. Names pass."""
+        if ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
+            self.vet(host)
+
     def addresses(self, host: str, resolve: Callable[[str], Sequence[str]]) -> tuple[str, ...]:
         """The addresses of `host` that may be dialled, in the order in which `resolve`, asked once, has them.
 
