@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -77,3 +78,17 @@ def test_what_is_old_is_purged(log: EventLog) -> None:
     assert log.purge("one", None, most=100) == 2
     assert log.page("one", Cursor()).items == ()
     assert len(log.page("two", Cursor()).items) == 1
+
+
+def test_it_is_known_when_an_event_was_taken_last(log: EventLog) -> None:
+    told = [
+        event(minutes).after(replace(POST, sent_at=NOON + timedelta(minutes=minutes)), Told.DELIVERED)
+        for minutes in range(4)
+    ]
+    for each in told:
+        log.begin("one", each)
+    log.begin("one", event(5).after(Post(sent_at=NOON, milliseconds=3, status=500), Told.FAILED))
+    minute = timedelta(minutes=1)
+    assert log.taken("one", NOON, NOON + 9 * minute) == NOON + 3 * minute
+    assert log.taken("one", NOON, NOON + 1.5 * minute) == NOON + minute
+    assert log.taken("one", NOON + 3 * minute, NOON + 9 * minute) is None
