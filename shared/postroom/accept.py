@@ -117,15 +117,14 @@ class Accept:
         `UnverifiedSender` (`OtherDomain`), `NoRoute`, `Untimely`, `IdempotencyConflict`, or `Unavailable` with nothing
         promised.
         """
-        sending, now = self._sender(request), self.clock()
-        if request.idempotency_key is None:
-            if request.untimely is not None:
-                raise request.untimely
-            admitted = Admitted(request, sending, self._hops(request))
+        sending, now, key = self._sender(request), self.clock(), request.idempotency_key
+        if key is None and request.untimely is not None:
+            raise request.untimely
+        admitted = Admitted(request, sending, self._hops(request))
+        if key is None:
             stored = self.submissions.create(*self.draft(self.new_id(), admitted, now))
         else:
-            keyed = Keyed(request.idempotency_key, self.secret())
-            stored = self.create_once(Admitted(request, sending, self._hops(request)), keyed, now)
+            stored = self.create_once(admitted, Keyed(key, self.secret()), now)
         self.put([stored])
         return stored
 
@@ -237,7 +236,7 @@ class Accept:
 
     def _submission(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> Submission:
         request, sending = admitted.request, admitted.sending
-        letter = request.letter
+        letter, wanted = request.letter, self.wanted()
         sender = letter.sender
         returns_to = self.return_path_domain if sending is None else sending.returns_to(self.return_path_domain)
         return_path = sender.address if returns_to is None else self.return_paths.of(id_, returns_to)
@@ -259,12 +258,8 @@ class Accept:
             tls=request.tls if sending is None else sending.least_security(request.tls),
             requiretls=request.requiretls,
             return_path=return_path,
-            parcels=tuple(self._noted(parcel, now) for parcel in self._parcels(id_, admitted, now)),
+            parcels=tuple(with_news(self.spared(parcel, now), wanted) for parcel in self._parcels(id_, admitted, now)),
         )
-
-    def _noted(self, parcel: Parcel, now: datetime) -> Parcel:
-        """The parcel without whom the settings rule out, and with what webhooks are to be told of it so far."""
-        return with_news(self.spared(parcel, now), self.wanted())
 
     def _parcels(self, id_: SubmissionId, admitted: Admitted, now: datetime) -> Iterator[Parcel]:
         request = admitted.request
