@@ -66,10 +66,6 @@ class Webhooks:
     randomness: Callable[[int], bytes]
     pause: Callable[[float], None]  # for so many seconds
 
-    def wanted(self) -> Mapping[str, frozenset[str]]:
-        """The types of events that each enabled webhook wants, by its id."""
-        return Listeners(memory=self.memory).wanted()
-
     def all(self) -> Sequence[Webhook]:
         """Newest first, as they are now."""
         return _webhooks(self.directory.get(*PLACE))

@@ -29,7 +29,7 @@ def webhooks(directory: Directory) -> Webhooks:
 
 
 def test_a_webhook_lives_from_making_to_removing(webhooks: Webhooks, directory: Directory) -> None:
-    assert webhooks.wanted() == {}
+    assert Listeners(memory=webhooks.memory).wanted() == {}
     assert webhooks.all() == []
     made, secret = webhooks.create(HOOK, ["email.sent", "email.bounced", "email.sent"])
     later = replace(webhooks, clock=lambda: NOON + timedelta(seconds=1))
@@ -38,7 +38,10 @@ def test_a_webhook_lives_from_making_to_removing(webhooks: Webhooks, directory: 
     assert webhooks.get(made.id) == made
     assert webhooks.signing_secrets(made) == (secret,)
     assert secret.hex() not in str(made.record())
-    assert webhooks.wanted() == {made.id: {"email.sent", "email.bounced"}, other.id: {"webhook.disabled"}}
+    assert Listeners(memory=webhooks.memory).wanted() == {
+        made.id: {"email.sent", "email.bounced"},
+        other.id: {"webhook.disabled"},
+    }
     changed = webhooks.change(made.id, endpoint=f"{HOOK}/2", events=["email.failed"])
     assert changed == replace(made, endpoint=f"{HOOK}/2", events=("email.failed",))
     assert webhooks.read(made.id) == changed
@@ -59,10 +62,10 @@ def test_who_is_disabled_wants_nothing_until_somebody_enables_it(webhooks: Webho
     found = webhooks.get(made.id)
     assert found is not None
     assert (found.status, found.why) == (State.DISABLED, "it answered 410")
-    assert webhooks.wanted() == {}
+    assert Listeners(memory=webhooks.memory).wanted() == {}
     assert webhooks.change(made.id, status=State.DISABLED) == found
     assert webhooks.change(made.id, status=State.ENABLED) == made
-    assert webhooks.wanted() == {made.id: {"email.sent"}}
+    assert Listeners(memory=webhooks.memory).wanted() == {made.id: {"email.sent"}}
     assert webhooks.failing(made.id, NOON + timedelta(days=1)) == NOON + timedelta(days=1)
     assert not webhooks.disable("nobody", "it isn't there")
 
