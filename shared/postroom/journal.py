@@ -53,3 +53,8 @@ def complain(error: Exception, severity: str = "ERROR", **told: object) -> None:
     stack = "".join(traceback.format_exception(error))
     line = {"severity": severity, "message": f"{type(error).__name__}: {error}", **told, "stack_trace": stack}
     sys.stderr.write(json.dumps(line) + "\n")
+
+
+def warn(error: Exception) -> None:
+    """What went wrong and was overcome."""
+    complain(error, "WARNING")

@@ -44,7 +44,7 @@ from postroom.event_body import EventBody
 from postroom.event_log import EventLog
 from postroom.filling import Published
 from postroom.idempotency import deployment_secret
-from postroom.journal import complain, note, tell
+from postroom.journal import complain, note, tell, warn
 from postroom.letter_headers import LetterHeaders
 from postroom.message.dkim import new_key
 from postroom.notify import Notify
@@ -224,7 +224,7 @@ def accepting(settings: Settings) -> Accept:
         return_paths=ReturnPaths(settings.master_keys),
         sweep_after=settings.sweep_after,
         spared=sparing(settings).by_settings,
-        troubled=lambda error: complain(error, "WARNING"),
+        troubled=warn,
         wanted=listening(settings).wanted,
     )
 
@@ -274,7 +274,7 @@ def changing(settings: Settings) -> Change:
         directory=directory,
         clock=now,
         sweep_after=settings.sweep_after,
-        troubled=lambda error: complain(error, "WARNING"),
+        troubled=warn,
         tell=telling(settings),
     )
 
@@ -391,13 +391,17 @@ def returning(settings: Settings) -> Returns:
     )
 
 
+def vault(settings: Settings) -> Vault:
+    return Vault(settings.master_keys, os.urandom)
+
+
 def webhooks(settings: Settings) -> Webhooks:
     """The register of webhooks, for whoever holds the master keys."""
     memory = remembered_webhooks(settings)
     return Webhooks(
         directory=memory.afresh,
         memory=memory,
-        vault=Vault(settings.master_keys, os.urandom),
+        vault=vault(settings),
         clock=now,
         randomness=os.urandom,
         pause=time.sleep,
@@ -423,7 +427,7 @@ def announcing(settings: Settings) -> Announcing:
         schedule=schedule,
         clock=now,
         after=settings.sweep_after,
-        troubled=lambda error: complain(error, "WARNING"),
+        troubled=warn,
     )
 
 
@@ -539,7 +543,6 @@ def submit_app(settings: Settings) -> Flask:
     """The HTTP API. Raises `SettingsError` where it can't sign links."""
     from postroom.account.links import Links
     from postroom.account.unsubscribe import UnsubscribeLinks
-    from postroom.account.vault import Vault
     from postroom.api.app import create_app
     from postroom.internet.guard import Guard
 
@@ -556,7 +559,7 @@ def submit_app(settings: Settings) -> Flask:
         under_key=accept.under_key,
         erase=Erase(submissions=submissions, directory=directory, clock=now, holders=holders),
         links=Links(settings.master_keys),
-        unsubscribe_links=UnsubscribeLinks(Vault(settings.master_keys, os.urandom)),
+        unsubscribe_links=UnsubscribeLinks(vault(settings)),
         public_url=settings.public_url,
         submissions=submissions,
         directory=remembered(settings),
@@ -587,7 +590,7 @@ def limiting(settings: Settings) -> Rates | None:
     """The rate limit of the API's keys, if there is to be one."""
     if settings.rate_limit == 0:
         return None
-    return Rates(home(settings).counters, settings.rate_limit, now, lambda error: complain(error, "WARNING"))
+    return Rates(home(settings).counters, settings.rate_limit, now, warn)
 
 
 def home_answers(submissions: Submissions) -> None:

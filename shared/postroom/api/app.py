@@ -48,7 +48,7 @@ from postroom.delivery.submission import Submission
 from postroom.domains import SendingDomains
 from postroom.filling import Published
 from postroom.internet.guard import Guard as DialGuard
-from postroom.journal import complain
+from postroom.journal import complain, warn
 from postroom.keys import Keys, Uses
 from postroom.ports import Directory, Submissions, Unavailable
 from postroom.preflight.check import Check
@@ -100,7 +100,7 @@ def create_app(
     """The application. `healthy` raises `Unavailable` where a home is out of reach; `proxies` of ours are before it."""
     app = Flask("postroom", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST
-    uses = Uses(Keys(directory), clock, lambda error: complain(error, "WARNING"))
+    uses = Uses(Keys(directory), clock, warn)
     guard = Guard(directory, bootstrap_key, clock, uses, Guesses(clock), proxies, rates)
     stored = Stored(submissions)
     unsubscribing = Unsubscribing(unsubscribe_links, public_url)
