@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from postroom.delivery.reports.report import Action, Said, addresses_in
-from postroom.message.entity import Entity, read_fields, without_comments
+from postroom.message.entity import Entity, without_comments
 
 MEDIA_TYPE = "message/feedback-report"
 
@@ -17,20 +17,17 @@ _RECIPIENT = ("original-rcpt-to", "removal-recipient")
 _OF_MICROSOFT = ("x-hmxmroriginalrecipient",)  # in the header of the letter that comes with it
 
 
-def said_in(content: bytes, returned: Entity | None) -> tuple[Said, ...]:
-    """What such a part says of each recipient that it names; of one without an address where it names none."""
-    fields, _ = read_fields(content)
-    report = Entity(fields, b"")
+def said_in(report: Entity, returned: Entity | None) -> tuple[Said, ...]:
+    """What the fields of such a part say of each recipient named; of one without an address where they name none."""
     kind = without_comments(report.first("feedback-type")).strip().lower()
     action = Action.COMPLAINED if kind in COMPLAINTS else Action.NOTED
     named = addresses_in(_values(report, returned))
     return tuple(Said(action=action, addresses=(each,)) for each in named) or (Said(action=action, addresses=()),)
 
 
-def return_paths_in(content: bytes) -> tuple[str, ...]:
+def return_paths_in(report: Entity) -> tuple[str, ...]:
     """Whom the letter is said to have come from."""
-    fields, _ = read_fields(content)
-    return addresses_in(Entity(fields, b"").values("original-mail-from"))
+    return addresses_in(report.values("original-mail-from"))
 
 
 def _values(report: Entity, returned: Entity | None) -> Iterator[str]:

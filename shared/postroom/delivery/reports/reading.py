@@ -35,9 +35,9 @@ def read_report(octets: bytes) -> Report | None:
             said = notification.said_in(leaf)
             return _report(Kind.DELIVERY, said, message, returned, addresses_in(came_to))
         if leaf.media_type == feedback.MEDIA_TYPE:
-            content = leaf.content
-            return_paths = (*addresses_in(came_to), *feedback.return_paths_in(content))
-            return _report(Kind.FEEDBACK, feedback.said_in(content, returned), message, returned, return_paths)
+            report = Entity.read(leaf.content)
+            return_paths = (*addresses_in(came_to), *feedback.return_paths_in(report))
+            return _report(Kind.FEEDBACK, feedback.said_in(report, returned), message, returned, return_paths)
     for leaf in leaves[:1]:
         bounce = qsbmf.read(leaf.text) if leaf.media_type == "text/plain" else None
         if bounce is not None:
