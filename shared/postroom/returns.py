@@ -137,12 +137,11 @@ class Returns:
             at = next(at for at, each in enumerate(parcel.recipients) if _key(each) == key)
             before = parcel.recipients[at]
             after, effect = moved(before, hearing.said, now, signed=hearing.signed, himself=hearing.himself)
-            recipients = (*parcel.recipients[:at], after, *parcel.recipients[at + 1 :])
-            waiting = [each.next_attempt_at for each in recipients if each.next_attempt_at is not None]
             seen[:] = [(parcel, Heard(hearing.as_, after, effect), after != before)]
             if after == before:
                 return None
-            return replace(parcel, recipients=recipients, next_attempt_at=min(waiting, default=None))
+            told = replace(parcel, recipients=(*parcel.recipients[:at], after, *parcel.recipients[at + 1 :]))
+            return replace(told, next_attempt_at=told.earliest_next_attempt)
 
         written = self.claims.report(id_, number, changed)
         if not seen or (seen[0][2] and written is None):

@@ -74,6 +74,11 @@ class Parcel:
         """Whether anything is left to do for it."""
         return any(recipient.status in OPEN for recipient in self.recipients)
 
+    @property
+    def earliest_next_attempt(self) -> datetime | None:
+        """The first of its recipients' next attempts, where any has one."""
+        return min((each.next_attempt_at for each in self.recipients if each.next_attempt_at is not None), default=None)
+
     def due(self, now: datetime) -> tuple[Recipient, ...]:
         """Those whose turn it is: open, and their next attempt not in the future."""
         soon = now + EARLY_BY

@@ -58,8 +58,7 @@ class Settlement:
 
     def _released(self, parcel: Parcel) -> Parcel:
         """The parcel without its claim, its next attempt being the first of its recipients'."""
-        waiting = [each.next_attempt_at for each in parcel.recipients if each.next_attempt_at is not None]
-        return replace(parcel, lease=None, next_attempt_at=min(waiting) if waiting else None)
+        return replace(parcel, lease=None, next_attempt_at=parcel.earliest_next_attempt)
 
     def put_back(self, parcel: Parcel) -> Parcel:
         """The parcel without its claim, its recipients as they are, but for `scheduled_at`: that has come."""
