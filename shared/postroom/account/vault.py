@@ -6,10 +6,11 @@ encrypts, all of them decrypt, so that they can be changed.
 
 from __future__ import annotations
 
-import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from postroom.account.master import key_for
 
 _NONCE = 12  # octets, as GCM wants them (NIST SP 800-38D §5.2.1.1)
 
@@ -51,4 +52,4 @@ class Vault:
 
 
 def _key(master: bytes, purpose: str) -> bytes:
-    return hmac.digest(master, b"postroom vault: " + purpose.encode(), "sha256")
+    return key_for(master, b"postroom vault: " + purpose.encode())
