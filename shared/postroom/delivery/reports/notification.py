@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
-from postroom.delivery.reports.report import Action, Said
+from postroom.delivery.reports.report import MOST_RECIPIENTS, Action, Said
 from postroom.message.entity import Entity, read_fields, without_comments
 
 MEDIA_TYPES = frozenset({"message/delivery-status", "message/global-delivery-status"})
 
-MOST_RECIPIENTS = 200  # of one report: letters have fewer
 MOST_OCTETS = 256 * 1024  # of what tells of them
 
 Group = Mapping[str, str]

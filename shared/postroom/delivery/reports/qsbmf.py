@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from postroom.delivery.reports.report import Action, Said
+from postroom.delivery.reports.report import MOST_RECIPIENTS, Action, Said
 from postroom.message.entity import Entity
 
 _BEGINS = "Hi. This is the"
@@ -16,7 +16,6 @@ _REPLY = re.compile(r"\b(?:said|response): ([45]\d\d[ -].*)", re.DOTALL)
 _HOST = re.compile(r"\b(\d{1,3}(?:\.\d{1,3}){3})\b", re.ASCII)
 
 MOST = 65536  # characters that are looked at
-MOST_RECIPIENTS = 200
 
 
 def read(text: str) -> tuple[tuple[Said, ...], Entity | None] | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from postroom.message.address import InvalidAddress, Mailbox
 
 MOST_ADDRESSES = 50  # of one report that may be a return path, or name a recipient
+MOST_RECIPIENTS = 200  # of one report: letters have fewer
 
 _APART = re.compile(r'[\s<>,;:"()\[\]]+')
 
