@@ -31,7 +31,7 @@ CREATE INDEX by_id ON row (id);
 class Entry:
     """A row as its batch needs it."""
 
-    place: int
+    place: int  # in the file, the first being 0
     own: dict[str, Any]
 
 

@@ -61,7 +61,7 @@ class Posting:
         return begun
 
     def run(self, progressed: Callable[[int], None]) -> None:
-        """Send everything, telling of the rows that were settled. Raises `ApiError` or `NothingTaken`."""
+        """Send everything, telling how many rows are settled by now. Raises `ApiError` or `NothingTaken`."""
         for number in range(self.ledger.batches):
             entries, letters = self.letters(number)
             headers = {"Idempotency-Key": self.key(number, letters), "x-batch-validation": "permissive"}
@@ -75,4 +75,4 @@ class Posting:
             self.ledger.refuse((entries[index].place, why) for index, why in refused.items())
             if number == 0 and not taken and self.ledger.batches > 1:
                 raise NothingTaken
-            progressed(len(entries))
+            progressed(entries[-1].place + 1)

@@ -159,15 +159,9 @@ def _post(posting: Posting, meter: Progress) -> None:
     """Raises `Stopped`."""
     ledger = posting.ledger
     meter.begin("answered", ledger.rows)
-    done = 0
-
-    def progressed(rows: int) -> None:
-        nonlocal done
-        meter.to(done := done + rows)
-
     again = "Give the same command again within 24 hours to go on; what was accepted isn't sent twice."
     try:
-        posting.run(progressed)
+        posting.run(meter.to)
     except KeyboardInterrupt:
         raise Stopped(f"Interrupted. {again}", INTERRUPTED) from None
     except NothingTaken:
