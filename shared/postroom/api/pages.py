@@ -90,9 +90,11 @@ def part_of(items: Sequence[T], cursor: Cursor, id_of: Callable[[T], str] = str)
     return Page.of(cursor, items[start:end][::-1] if cursor.newer else items[start:end])
 
 
-def page_of(request: Request, read: Callable[[Cursor], Page[T]], show: Callable[[T], Any]) -> dict[str, Any]:
+def page_of(
+    request: Request, read: Callable[[Cursor], Page[T]], show: Callable[[T], Any], schema: PageSchema = _SCHEMA
+) -> dict[str, Any]:
     """The page of a list that the request asks for, as `read` finds it. Raises `Problem` 422."""
-    asked = read_query(request, _SCHEMA)
+    asked = read_query(request, schema)
     try:
         return shown(read(cursor_of(asked)), show)
     except UnknownCursor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,8 @@ from postroom.account.event import Event, Post, Told
 from postroom.account.webhook import Webhook
 from postroom.api.body import answer, read_members_given
 from postroom.api.operation import Access, Operation
-from postroom.api.pages import cursor_of, part_of, shown, unknown_cursor
+from postroom.api.pages import page_of, part_of
 from postroom.api.problems import Problem, invalid, not_found
-from postroom.api.query import read_query
 from postroom.api.representation import moment
 from postroom.api.webhook_schemas import (
     EventAttemptList,
@@ -30,7 +29,7 @@ from postroom.api.webhook_schemas import (
 from postroom.api.webhooks import NO_WEBHOOK, ONE
 from postroom.delivery.record import uuid8
 from postroom.event_log import EventLog
-from postroom.ports import Cursor, Page, UnknownCursor
+from postroom.ports import Cursor, Page
 from postroom.trying import Disabled, NotWanted, Trying
 from postroom.webhooks import Webhooks
 
@@ -98,9 +97,7 @@ class WebhookEvents:
 
     def list(self, id_: UUID) -> Response:
         """GET /webhooks/{id}/events"""
-        asked = read_query(request, _PAGE)
-        webhook = self._webhook(id_)
-        return answer(_page(asked, lambda cursor: self.log.page(webhook.id, cursor), _summary))
+        return answer(page_of(request, lambda cursor: self.log.page(self._webhook(id_).id, cursor), _summary, _PAGE))
 
     def get(self, id_: UUID, event_id: UUID) -> Response:
         """GET /webhooks/{id}/events/{event_id}"""
@@ -117,10 +114,13 @@ class WebhookEvents:
 
     def attempts(self, id_: UUID, event_id: UUID) -> Response:
         """GET /webhooks/{id}/events/{event_id}/attempts"""
-        asked = read_query(request, _PAGE)
-        event = self._event(id_, event_id)
-        made = [_attempt(event, post) for post in reversed(event.posts)]
-        return answer(_page(asked, lambda cursor: part_of(made, cursor, lambda each: str(each["id"])), dict))
+
+        def made(cursor: Cursor) -> Page[dict[str, Any]]:
+            event = self._event(id_, event_id)
+            attempts = [_attempt(event, post) for post in reversed(event.posts)]
+            return part_of(attempts, cursor, lambda each: str(each["id"]))
+
+        return answer(page_of(request, made, dict, _PAGE))
 
     def replay(self, id_: UUID, event_id: UUID) -> Response:
         """POST /webhooks/{id}/events/{event_id}/replay"""
@@ -157,13 +157,6 @@ class WebhookEvents:
         if found is None:
             raise _no_event()
         return found
-
-
-def _page(asked: Mapping[str, Any], read: Callable[[Cursor], Page[Any]], show: Callable[[Any], Any]) -> dict[str, Any]:
-    try:
-        return shown(read(cursor_of(asked)), show)
-    except UnknownCursor:
-        raise unknown_cursor(asked) from None
 
 
 def _no_event() -> Problem:
