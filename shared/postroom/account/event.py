@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from postroom.delivery.record import plain, times
+
 MOST_POSTS = 50
 """Attempts that are remembered of an event, however often it is replayed."""
 
@@ -95,7 +97,7 @@ class Event:
             "data": self.data,
             "status": str(self.status),
             "tries": self.tries,
-            "next_attempt_at": self.next_attempt_at and self.next_attempt_at.isoformat(),
+            "next_attempt_at": plain(self.next_attempt_at),
             "posts": [
                 {
                     "sent_at": each.sent_at.isoformat(),
@@ -110,17 +112,15 @@ class Event:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Event:
-        next_at, parcel = record["next_attempt_at"], record["parcel"]
+        fields = times(dict(record), "created_at", "next_attempt_at")
         return cls(
-            id=record["id"],
-            type=record["type"],
-            created_at=datetime.fromisoformat(record["created_at"]),
-            parcel=None if parcel is None else (parcel[0], parcel[1], parcel[2]),
-            data=record["data"],
-            status=Told(record["status"]),
-            tries=record["tries"],
-            next_attempt_at=None if next_at is None else datetime.fromisoformat(next_at),
-            posts=tuple(
-                Post(**{**each, "sent_at": datetime.fromisoformat(each["sent_at"])}) for each in record["posts"]
-            ),
+            id=fields["id"],
+            type=fields["type"],
+            created_at=fields["created_at"],
+            parcel=fields["parcel"] and tuple(fields["parcel"]),
+            data=fields["data"],
+            status=Told(fields["status"]),
+            tries=fields["tries"],
+            next_attempt_at=fields["next_attempt_at"],
+            posts=tuple(Post(**times(dict(each), "sent_at")) for each in fields["posts"]),
         )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from postroom.delivery.record import plain, times
+
 LARGEST = 300_000
 """Octets of a version as it is stored: DynamoDB keeps 400 KB in an item."""
 MOST_VARIABLES = 50
@@ -47,8 +49,8 @@ class Variable:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Variable:
-        moments = (datetime.fromisoformat(record[name]) for name in ("created_at", "updated_at"))
-        return cls(record["key"], record["type"], record["fallback"], *moments)
+        fields = times(dict(record), "created_at", "updated_at")
+        return cls(fields["key"], fields["type"], fields["fallback"], fields["created_at"], fields["updated_at"])
 
     def suits(self, value: Any) -> bool:
         """Whether the value is of its type."""
@@ -119,23 +121,23 @@ class Template:
             "updated_at": self.updated_at.isoformat(),
             "current": self.current,
             "published": self.published,
-            "published_at": self.published_at and self.published_at.isoformat(),
+            "published_at": plain(self.published_at),
             "earlier": list(self.earlier),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Template:
-        published_at = record["published_at"]
+        fields = times(dict(record), "created_at", "updated_at", "published_at")
         return cls(
-            id=record["id"],
-            name=record["name"],
-            alias=record["alias"],
-            created_at=datetime.fromisoformat(record["created_at"]),
-            updated_at=datetime.fromisoformat(record["updated_at"]),
-            current=record["current"],
-            published=record["published"],
-            published_at=published_at and datetime.fromisoformat(published_at),
-            earlier=tuple(record["earlier"]),
+            id=fields["id"],
+            name=fields["name"],
+            alias=fields["alias"],
+            created_at=fields["created_at"],
+            updated_at=fields["updated_at"],
+            current=fields["current"],
+            published=fields["published"],
+            published_at=fields["published_at"],
+            earlier=tuple(fields["earlier"]),
         )
 
     @property

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from postroom.delivery.record import plain, times
+
 OURS = (
     "email.sent",
     "email.scheduled",
@@ -105,19 +107,19 @@ class Webhook:
             "created_at": self.created_at.isoformat(),
             "status": str(self.status),
             "why": self.why,
-            "secret_ends_at": self.secret_ends_at and self.secret_ends_at.isoformat(),
+            "secret_ends_at": plain(self.secret_ends_at),
         }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Webhook:
-        ends = record.get("secret_ends_at")
+        fields = times(dict(record), "created_at", "secret_ends_at")
         return cls(
-            id=record["id"],
-            endpoint=record["endpoint"],
-            events=tuple(record["events"]),
-            secrets=tuple(record["secrets"]),
-            created_at=datetime.fromisoformat(record["created_at"]),
-            status=State(record["status"]),
-            why=record.get("why"),
-            secret_ends_at=None if ends is None else datetime.fromisoformat(ends),
+            id=fields["id"],
+            endpoint=fields["endpoint"],
+            events=tuple(fields["events"]),
+            secrets=tuple(fields["secrets"]),
+            created_at=fields["created_at"],
+            status=State(fields["status"]),
+            why=fields.get("why"),
+            secret_ends_at=fields.get("secret_ends_at"),
         )
