@@ -80,10 +80,10 @@ class Untold:
         now, told = self.clock(), 0
         for key, names in due_notes(self.directory, now, NOTE):
             pending = [name for name in names if self._is_pending(*name.split("/"))]
-            turn = int(now.timestamp())
-            notices = [Notice(webhook, events=(event,), turn=turn) for webhook, event in map(_parts, pending)]
             if pending:
-                self.schedule.put_many([(each, now) for each in notices])
+                turn = int(now.timestamp())
+                parts = (name.split("/") for name in pending)
+                self.schedule.put_many([(Notice(id_, events=(event,), turn=turn), now) for id_, event in parts])
                 leave_note(self.directory, now + LOOK_AGAIN, pending, key.rpartition("/")[2], NOTE)
             self.directory.delete(NOTE, key)
             told += len(pending)
@@ -92,8 +92,3 @@ class Untold:
     def _is_pending(self, webhook: str, event: str) -> bool:
         stored = self.log.get(webhook, event)
         return stored is not None and stored.status is Told.PENDING
-
-
-def _parts(name: str) -> tuple[str, str]:
-    webhook, _, event = name.partition("/")
-    return webhook, event
