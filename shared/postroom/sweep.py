@@ -167,7 +167,7 @@ class _Run:
                 self._remember()
             self._tell()
             self._take_notes()
-            house.directory.delete("sweep_note", key)
+            house.directory.delete(NOTE, key)
 
     def _look(self, submission: Submission) -> None:
         """Put back what should have moved, and note when to look again at what is still open."""
