@@ -32,10 +32,11 @@ class LocalSchedule:
         if not tasks:
             return
         parcels = {parcel for task, _ in tasks for parcel in _parcels(task)}
-        if there := parcels <= self._put_along:
+        there = bool(parcels) and parcels <= self._put_along
+        if there:
             self._put_along -= parcels
-        left = [each for each in tasks if not (there and isinstance(each[0], DeliveryTask))]
-        if (left and self._queue.put(_rows(left), self._clock())) or (there and parcels):
+            tasks = [each for each in tasks if not isinstance(each[0], DeliveryTask)]
+        if (tasks and self._queue.put(_rows(tasks), self._clock())) or there:
             self._bell.ring()
 
     def putting(self, tasks: Sequence[tuple[DeliveryTask, datetime]]) -> Callable[[Connection], object]:
