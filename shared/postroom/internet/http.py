@@ -51,6 +51,11 @@ class Request:
     whole: bool = True  # else the head is all that counts: of the body what is beyond, late or malformed is left
     clear_text: bool = False  # http will do, to the networks that settings allow
 
+    @property
+    def most_in_all(self) -> int:
+        """Octets of the answer that are read, its head and whatever frames its body with it."""
+        return HEAD + 2 * self.most
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -165,7 +170,7 @@ def failures_of(request: Request, url: Url) -> Iterator[None]:
 
 def bounded(request: Request, sock: socket.socket, until: float) -> Bounded:
     """The connection, for one request."""
-    return Bounded(sock, until, HEAD + 2 * request.most)
+    return Bounded(sock, until, request.most_in_all)
 
 
 def exchanged(request: Request, url: Url, line: Bounded, *, keep: bool = False) -> tuple[Answer, bool]:
@@ -188,8 +193,8 @@ def exchanged(request: Request, url: Url, line: Bounded, *, keep: bool = False) 
     try:
         response = connection.getresponse()
     except TooMuch as error:
-        most = HEAD + 2 * request.most
-        raise Unfetched("size", f"{url.host} answered with a head that didn't end within {most} octets") from error
+        why = f"{url.host} answered with a head that didn't end within {request.most_in_all} octets"
+        raise Unfetched("size", why) from error
     with response:
         body, again = (_read(response, request, url), False) if request.whole else _begun(response, request, line)
         media_type, retry_after = _media_type(response.getheader("Content-Type")), response.getheader("Retry-After")
