@@ -31,14 +31,6 @@ class Ledger:
     def parcel(self, submission: SubmissionId, number: int) -> Found | None:
         return self.claims.submissions.find(submission, number)
 
-    def parcel_of(self, event: Event) -> Found | None:
-        """The parcel that the event is about, if there is one and it still knows of it."""
-        if event.parcel is None:
-            return None
-        submission, number, place = event.parcel
-        found = self.parcel(SubmissionId(submission), number)
-        return found if found is not None and place < len(found.parcel.news) else None
-
     def record(self, before: Event | None, after: Event) -> None:
         """Write the event over what it was. Where somebody else was at it too, none of the attempts is lost."""
         while not self.log.record(self.webhook, after, before):
@@ -46,8 +38,8 @@ class Ledger:
             if before is not None:
                 after = _merged(before, after)
 
-    def take_off(self, parcel: Parcel, places: Collection[int]) -> bool:
-        """Let that news of the parcel wait for the webhook no more; False where a worker holds the parcel just now."""
+    def take_off(self, submission: SubmissionId, number: int, places: Collection[int]) -> bool:
+        """Let that news of a parcel wait for the webhook no more; False where a worker holds the parcel just now."""
         if not places:
             return True
         unclaimed = False
@@ -58,13 +50,13 @@ class Ledger:
             taken = without(stored, self.webhook, places)
             return None if taken == stored else taken
 
-        self.claims.report(parcel.submission, parcel.number, told)
-        return unclaimed
+        self.claims.report(submission, number, told)
+        return unclaimed or self.parcel(submission, number) is None  # it was erased, and its news with it
 
     def drop_parcel(self, submission: SubmissionId, number: int) -> bool:
         """Take all of a parcel's news off, untold. As `take_off`."""
         found = self.parcel(submission, number)
-        return found is None or self.take_off(found.parcel, waiting_for(found.parcel, self.webhook))
+        return found is None or self.take_off(submission, number, waiting_for(found.parcel, self.webhook))
 
     def drop_event(self, id_: str) -> bool:
         """Give an event up, unless it was delivered before it was to be told once more. As `take_off`."""
@@ -78,8 +70,10 @@ class Ledger:
 
     def close(self, event: Event) -> bool:
         """Take off the news of an event that is done with. As `take_off`."""
-        found = self.parcel_of(event)
-        return found is None or event.parcel is None or self.take_off(found.parcel, [event.parcel[2]])
+        if event.parcel is None:
+            return True
+        submission, number, place = event.parcel
+        return self.take_off(SubmissionId(submission), number, [place])
 
 
 def _merged(stored: Event, ours: Event) -> Event:

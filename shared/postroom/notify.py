@@ -154,7 +154,7 @@ class _Telling(_Run):
         for place in waiting_for(found.parcel, self.webhook.id):
             chains[found.parcel.news[place].recipient].append(place)
         done = [place for told in at_once(partial(self._tell_chain, found), chains.values()) for place in told]
-        if not self.ledger.take_off(found.parcel, done):
+        if not self.ledger.take_off(submission, number, done):
             self.claimed.append((submission, number))
 
     def _tell_chain(self, found: Found, places: Iterable[int]) -> list[int]:
