@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -33,16 +33,7 @@ class Mortal:
             return None
 
     def _sweep(self) -> Sweep:
-        return Sweep(
-            submissions=self._store,
-            schedule=self._queue,
-            directory=self._directory,
-            clock=lambda: self.office.now,
-            monotonic=lambda: 1.0,
-            identify=lambda: str(next(self._names)),
-            after=timedelta(minutes=10),
-            seconds=60,
-        )
+        return replace(self.office.sweep, submissions=self._store, schedule=self._queue, directory=self._directory)
 
     @property
     def _store(self) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,7 @@ from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Verdict
 from postroom.sparing import Sparing
 from postroom.suppressions import Suppressions
+from postroom.sweep import Sweep
 from postroom.telling import Telling
 from postroom.webhooks import Listeners
 
@@ -208,6 +210,7 @@ class UseCases:
             tell=self.telling(self.schedule),
         )
         self.holders: list[LocalHolders] = []
+        self._notes = count()
         self.deliver = self.worker("me")
 
     @property
@@ -217,6 +220,19 @@ class UseCases:
     @property
     def wanted(self) -> Callable[[], Wanted]:
         return Listeners(memory=self.directory).wanted
+
+    @property
+    def sweep(self) -> Sweep:
+        return Sweep(
+            submissions=self.submissions,
+            schedule=self.schedule,
+            directory=self.directory,
+            clock=lambda: self.now,
+            monotonic=lambda: 1.0,
+            identify=lambda: f"{next(self._notes):06}",
+            after=timedelta(minutes=10),
+            seconds=60,
+        )
 
     def telling(self, schedule: Schedule) -> Telling:
         return Telling(schedule=schedule, clock=lambda: self.now, monotonic=lambda: self.seconds)

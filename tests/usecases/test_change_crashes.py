@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 from postroom.change import Change, TooLate
 from postroom.claims import Claims
 from postroom.delivery.submission import Submission
-from postroom.sweep import Sweep
 from tests.usecases.fate import Fate, Killed, Watched
 from tests.usecases.office import NOON, UseCases, lost, taken
 
@@ -49,19 +47,8 @@ class World:
 
     def goes_on(self, hours: int) -> None:
         """Every half hour the sweep passes by, and what is due runs."""
-        names = count()
-        sweep = Sweep(
-            submissions=self.office.submissions,
-            schedule=self.office.schedule,
-            directory=self.office.directory,
-            clock=lambda: self.office.now,
-            monotonic=lambda: 1.0,
-            identify=lambda: f"{next(names):06}",
-            after=10 * MINUTE,
-            seconds=60,
-        )
         for _ in range(hours * 2):
-            sweep()
+            self.office.sweep()
             before = len(self.office.wire.carried)
             for each in [each for each in self.office.schedule.put_ if each[1] <= self.office.now]:
                 self.office.schedule.put_.remove(each)

@@ -29,7 +29,7 @@ from postroom.resting import FIRST, IN_A_ROW
 from postroom.smtp.envelope import Mail
 from postroom.smtp.reply import Reply
 from postroom.smtp.verdict import Fate, Stage, Verdict
-from postroom.sweep import Sweep, Swept
+from postroom.sweep import Swept
 from tests.usecases.listeners import DELAYS, Heard, Listening, fails, ok, silent
 from tests.usecases.office import UseCases, deferred, taken
 
@@ -465,32 +465,19 @@ def test_the_letters_of_one_session_share_a_notice(office: UseCases, listening: 
     assert len(listening.endpoints.heard) == 40
 
 
-def sweep(office: UseCases) -> Swept:
-    return Sweep(
-        submissions=office.submissions,
-        schedule=office.schedule,
-        directory=office.directory,
-        clock=lambda: office.now,
-        monotonic=lambda: 1.0,
-        identify=lambda: f"note {office.now}",
-        after=timedelta(minutes=10),
-        seconds=60,
-    )()
-
-
 def test_news_whose_notice_was_lost_is_told_by_the_sweep(office: UseCases, listening: Listening) -> None:
     listening.webhook("email.delivered")
     submission = send(office)
     office.schedule.notices.clear()
     office.now += timedelta(minutes=11)
-    assert sweep(office) == Swept(walked=1, told=1)
+    assert office.sweep() == Swept(walked=1, told=1)
     listening.run()
     assert len(listening.endpoints.heard) == 1
     assert waiting(office, submission) == []
     office.now += timedelta(hours=2)
-    assert sweep(office) == Swept(followed=1)
+    assert office.sweep() == Swept(followed=1)
     office.now += timedelta(hours=2)
-    assert sweep(office) == Swept()
+    assert office.sweep() == Swept()
 
 
 def test_a_retry_whose_notice_was_lost_is_found_by_the_sweep_as_well(office: UseCases, listening: Listening) -> None:
@@ -501,7 +488,7 @@ def test_a_retry_whose_notice_was_lost_is_found_by_the_sweep_as_well(office: Use
     office.schedule.notices.clear()
     listening.endpoints.answer = ok
     office.now += timedelta(minutes=11)
-    assert sweep(office).told == 1
+    assert office.sweep().told == 1
     listening.run()
     assert [each.type for each in listening.endpoints.heard] == ["email.delivered"] * 2
 

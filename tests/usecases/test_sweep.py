@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,25 +17,11 @@ from tests.usecases.office import FakeSchedule, UseCases, deferred
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
-NAMES = count()
-
-
-def sweeper(office: UseCases, seconds: float = 60) -> Sweep:
-    return Sweep(
-        submissions=office.submissions,
-        schedule=office.schedule,
-        directory=office.directory,
-        clock=lambda: office.now,
-        monotonic=lambda: 1.0,
-        identify=lambda: f"{next(NAMES):06}",
-        after=10 * MINUTE,
-        seconds=seconds,
-    )
 
 
 @pytest.fixture
 def sweep(office: UseCases) -> Sweep:
-    return sweeper(office)
+    return office.sweep
 
 
 def notes(office: UseCases) -> list[str]:
@@ -149,7 +134,7 @@ def test_two_sweeps_at_once_do_no_harm(office: UseCases, sweep: Sweep) -> None:
     letter = office.submit()
     office.schedule.put_.clear()
     office.now += HOUR
-    other = replace(sweeper(office), identify=lambda: "the other")
+    other = replace(office.sweep, identify=lambda: "the other")
     before = office.directory.get("sweep", "mark")
     sweep()
     assert before is None
@@ -171,10 +156,10 @@ def test_a_run_that_is_cut_short_goes_on_in_the_next(office: UseCases) -> None:
     office.schedule.put_.clear()
     office.now += HOUR
     ticks = iter(range(1000))
-    short = replace(sweeper(office, seconds=4.0), monotonic=lambda: float(next(ticks)))
+    short = replace(office.sweep, seconds=4.0, monotonic=lambda: float(next(ticks)))
     first = short()
     assert (first.walked, first.caught_up) == (200, False)
-    assert sweeper(office)() == Swept(walked=250)
+    assert office.sweep() == Swept(walked=250)
     assert first.put_back == len(office.schedule.put_) == PROBES, "probes: the queue may only be behind"
     assert len(notes(office)) == 450
 
@@ -205,7 +190,7 @@ def test_one_queue_that_is_away_keeps_nobody_from_the_others(tmp_path: Path) -> 
                 raise Unavailable("there is no such queue")
             office.schedule.put(task, not_before)
 
-    sweep = replace(sweeper(office), schedule=OneAway())
+    sweep = replace(office.sweep, schedule=OneAway())
     office.now += HOUR
     for _ in range(5):
         with pytest.raises(Unavailable, match="no such queue"):
