@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
@@ -21,6 +20,7 @@ AGE = 60.0  # seconds after which one isn't used again: where its host is, and w
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
+    place: tuple[bool, str]  # where it leads: whether by TLS, and to which authority
     sock: socket.socket
     opened: float  # by the clock
     since: float  # when it was put by
@@ -38,7 +38,7 @@ class Keeping:
         self._https = https
         self._clock = clock
         self._lock = Lock()
-        self._idle: defaultdict[tuple[bool, str], list[_Kept]] = defaultdict(list)
+        self._idle: list[_Kept] = []  # those that were put by last at its end
 
     def __call__(self, request: Request) -> Answer:
         """The answer, whatever its status. Raises `Unfetched`."""
@@ -57,8 +57,7 @@ class Keeping:
     def close(self) -> None:
         """Let go of all that are idle."""
         with self._lock:
-            kept = [each for several in self._idle.values() for each in several]
-            self._idle.clear()
+            kept, self._idle = self._idle, []
         for each in kept:
             each.sock.close()
 
@@ -77,7 +76,7 @@ class Keeping:
             raise
         finally:
             if again:
-                self._put_by(url, _Kept(sock, opened, self._clock()))
+                self._put_by(_Kept(_place(url), sock, opened, self._clock()))
             else:
                 sock.close()
 
@@ -85,24 +84,21 @@ class Keeping:
         """One that is as good as new. Those that aren't are closed."""
         while True:
             with self._lock:
-                there = self._idle.get((url.secure, url.authority))
-                kept = there.pop() if there else None
+                kept = next((each for each in reversed(self._idle) if each.place == _place(url)), None)
+                if kept is not None:
+                    self._idle.remove(kept)
             if kept is None or self._is_good(kept):
                 return kept
             kept.sock.close()
 
-    def _put_by(self, url: Url, kept: _Kept) -> None:
+    def _put_by(self, kept: _Kept) -> None:
+        left: list[_Kept] = []
         with self._lock:
-            old = [each for several in self._idle.values() for each in several if not self._is_young(each)]
-            for place, several in list(self._idle.items()):
-                self._idle[place] = [each for each in several if each not in old]
-                if not self._idle[place]:
-                    del self._idle[place]
-            if sum(map(len, self._idle.values())) < MOST:
-                self._idle[url.secure, url.authority].append(kept)
-            else:
-                old.append(kept)
-        for each in old:
+            there, self._idle = [*self._idle, kept], []
+            for each in there:
+                good = self._is_young(each) and len(self._idle) < MOST
+                (self._idle if good else left).append(each)
+        for each in left:
             each.sock.close()
 
     def _is_young(self, kept: _Kept) -> bool:
@@ -118,3 +114,7 @@ class Keeping:
         poll = select.poll()
         poll.register(kept.sock, select.POLLIN)
         return not poll.poll(0)
+
+
+def _place(url: Url) -> tuple[bool, str]:
+    return url.secure, url.authority
