@@ -83,6 +83,4 @@ def _key(compound: Tokens) -> tuple[str, str]:
         elif kind == "name" and at == 0 and "\\" not in text:
             name = ("name", text.lower())
         at = past(compound, at)
-        if kind == "other" and text in (":", "."):
-            at = min(at + 1, len(compound)) if at < len(compound) and compound[at][0] == "name" else at
     return name
