@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from postroom.account.unsubscribe import UNSUBSCRIBE_URL
 from postroom.delivery.record import plain, times
 
 LARGEST = 300_000
 """Octets of a version as it is stored: DynamoDB keeps 400 KB in an item."""
 MOST_VARIABLES = 50
 LONGEST_KEY = 50
-_MARKS = ("unsubscribe_url", "loop", "range", "self", "super", "caller", "varargs", "kwargs", "recursive")
+_MARKS = (UNSUBSCRIBE_URL, "loop", "range", "self", "super", "caller", "varargs", "kwargs", "recursive")
 _WORDS = ("true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else")
 RESERVED = frozenset((*_MARKS, *_WORDS))
 """Names that mean something in a template already."""

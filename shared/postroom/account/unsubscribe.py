@@ -20,6 +20,8 @@ LINK: Final = "List-Unsubscribe"  # RFC 2369 §3.2
 ONE_CLICK: Final = "List-Unsubscribe-Post"
 PAIR: Final = ("List-Unsubscribe", "One-Click")
 """What a receiver posts to the link (RFC 8058 §3.2)."""
+UNSUBSCRIBE_URL: Final = "unsubscribe_url"
+"""The variable of templates that nobody passes: we do."""
 
 _PURPOSE = "unsubscribe"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{38,400}")  # an address has 254 octets at most, nonce and tag 28

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from marshmallow import ValidationError
 
 from postroom.account.template import Template
-from postroom.account.unsubscribe import has_marker
+from postroom.account.unsubscribe import UNSUBSCRIBE_URL, has_marker
 from postroom.api.pages import as_id
 from postroom.api.problems import MISSING
 from postroom.api.schemas import LONGEST_SUBJECT
@@ -27,7 +27,6 @@ _NO_URL = (
 )
 
 _DEAD = "it holds `{{ unsubscribe_url }}`, for which a link is made only with `delivery.unsubscribe`: set that to true"
-UNSUBSCRIBE_URL = "unsubscribe_url"
 
 
 @dataclass(slots=True)

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from postroom.account.unsubscribe import UNSUBSCRIBE_URL
 from postroom.message.plain import text_of
 from postroom.rendering.budget import Allowance, Budget, Flaw, TooMuch
 from postroom.rendering.inlining import inlined_once
 from postroom.rendering.sandbox import HTML, PLAIN
 from postroom.rendering.source import Source
 from postroom.rendering.styles import has_styles, inlined
-
-UNSUBSCRIBE_URL = "unsubscribe_url"
-"""The variable that nobody passes: we do."""
 
 
 @dataclass(frozen=True, slots=True)
