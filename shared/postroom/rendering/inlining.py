@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from postroom.rendering.sandbox import Sandbox
-from postroom.rendering.styles import has_styles, in_place, is_affordable, is_well_nested, pieces
+from postroom.rendering.styles import has_styles, in_place, is_affordable, is_style, is_well_nested, pieces
 
 _BEGINS = {"variable_begin": "variable_end", "block_begin": "block_end", "comment_begin": "comment_end"}
 _WORD = re.compile("jx[0-9]+q")
@@ -92,7 +92,7 @@ def _with_comments(html: str) -> str | None:
         said = piece.group()
         if piece["raw"] is not None and piece["raw"].lower() in ("style", "script") and _WORD.search(said):
             return None
-        if (piece["raw"] or "").lower() == "style" and _chooses(said):
+        if is_style(piece) and _chooses(said):
             return None
         if piece["name"] is not None and _WORD.search(said):
             unquoted = re.sub(r""""[^"]*"|'[^']*'""", "", said)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from postroom.message.elements import VOID
 from postroom.rendering import rules, toil
 from postroom.rendering.budget import LONGEST, Budget, TooMuch
 
@@ -22,9 +23,7 @@ DEEPEST = 200  # elements within each other
 _MOST_FORMATTING = 15  # of them those that HTML opens again by itself
 _MOST_TAGS = 20_000
 
-_VOID = frozenset(
-    ("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr")
-)
+_VOID = VOID | {"param"}  # which is obsolete
 _MAY_STAY_OPEN = frozenset(
     ("p", "li", "td", "th", "tr", "dt", "dd", "tbody", "thead", "tfoot", "colgroup", "option", "body", "html", "head")
 )
@@ -87,7 +86,7 @@ def in_place(html: str) -> str | None:
 def is_affordable(html: str) -> bool:
     """Whether it can be told what putting the rules in place takes; raises `TooMuch` where that is too much."""
     found = [piece for piece in pieces(html) if piece is not None]
-    sheets = [piece.group().partition(">")[2].rpartition("</")[0] for piece in found if _is_style(piece)]
+    sheets = [piece.group().partition(">")[2].rpartition("</")[0] for piece in found if is_style(piece)]
     read = [rules.read(sheet) for sheet in sheets]
     if len(read) > 1 and not all(each.whole for each in read):
         return False  # what one leaves open, the next goes on with
@@ -106,7 +105,7 @@ def is_affordable(html: str) -> bool:
     return True
 
 
-def _is_style(piece: re.Match[str]) -> bool:
+def is_style(piece: re.Match[str]) -> bool:
     return piece["raw"] is not None and piece["raw"].lower() == "style"
 
 
@@ -144,7 +143,7 @@ def is_well_nested(html: str, blocks: Mapping[str, str] | None = None) -> bool:
                     return False
                 if role == "closes":
                     open_.pop()
-            elif piece["raw"] is not None and piece["raw"].lower() == "style" and _BLOCK in open_:
+            elif is_style(piece) and _BLOCK in open_:
                 return False
             continue
         name = piece["name"].lower()
