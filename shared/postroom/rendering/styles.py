@@ -100,8 +100,7 @@ def is_affordable(html: str) -> bool:
             tags.append((name, piece.group()))
             open_ += piece["name"] is not None and name.lower() not in _VOID
             deepest = max(deepest, open_)
-    whole = rules.Rules(tuple(rule for each in read for rule in each.all), whole=True)
-    toil.check(whole, tags, len(found), min(deepest, DEEPEST) + 2)
+    toil.check([rule for each in read for rule in each.all], tags, len(found), min(deepest, DEEPEST) + 2)
     return True
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from postroom.rendering.budget import LONGEST, TooMuch
-from postroom.rendering.rules import Rule, Rules
+from postroom.rendering.rules import Rule
 
 MOST: Final = 20_000_000
 """Units, which are a third of a second."""
@@ -34,9 +34,9 @@ class _Page:
     depth: int  # elements within each other
 
 
-def check(rules: Rules, tags: Sequence[tuple[str, str]], pieces: int, depth: int) -> None:
+def check(rules: Sequence[Rule], tags: Sequence[tuple[str, str]], pieces: int, depth: int) -> None:
     """Raises `TooMuch`. `tags` are those that open an element: its name, and the tag as it is written."""
-    for rule in rules.all:
+    for rule in rules:
         for each in rule.selectors:
             if each.odd:
                 raise TooMuch(
@@ -55,11 +55,11 @@ def check(rules: Rules, tags: Sequence[tuple[str, str]], pieces: int, depth: int
     for (keys, _), number in alike.items():
         for key in keys:
             found[key] += number
-    toil = _picking(rules.all, found, _Page(elements, written, longest, pieces, depth))
-    more, characters = _declaring(rules.all, alike)
+    toil = _picking(rules, found, _Page(elements, written, longest, pieces, depth))
+    more, characters = _declaring(rules, alike)
     if toil + more > MOST:
         raise TooMuch(
-            f"{sum(len(rule.selectors) for rule in rules.all):,} selectors for {elements:,} elements could take "
+            f"{sum(len(rule.selectors) for rule in rules):,} selectors for {elements:,} elements could take "
             f"{(toil + more) // 1_000_000:,} million steps, and {MOST // 1_000_000} million are the most"
         )
     if characters > LONGEST_RESULT:
