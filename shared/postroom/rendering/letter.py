@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,8 @@ class LetterTemplate:
             _text(html, text),
         )
         styled = has_styles(html)
-        settled = _settled(html) if styled else None
+        with _affordable():
+            settled = inlined_once(html, HTML)
         if settled is not None:
             parts = (parts[0], Source.read("html", settled, HTML), parts[2])
         names = frozenset[str]().union(*(part.names for part in parts if part is not None))
@@ -66,29 +68,21 @@ class LetterTemplate:
             about = self.subject.filled(variables, budget) if self.subject is not None and subject else None
             html = self.html.filled(variables, budget)
             if self.styled:
-                html = _inlined(html, budget)
+                with _affordable():
+                    html = inlined(html, budget)
             text = self.text.filled(variables, budget) if self.text is not None else None if self.has_text else ""
         finally:
             budget.settle()
         return Filled(about, html, text)
 
 
-def _settled(html: str) -> str | None:
+@contextmanager
+def _affordable() -> Iterator[None]:
+    """Raises `Flaw` where styles take too much."""
     try:
-        return inlined_once(html, HTML)
+        yield
     except TooMuch as error:
-        raise _too_styled(error) from None
-
-
-def _inlined(html: str, budget: Budget) -> str:
-    try:
-        return inlined(html, budget)
-    except TooMuch as error:
-        raise _too_styled(error) from None
-
-
-def _too_styled(error: TooMuch) -> Flaw:
-    return Flaw(f"its styles take too much to be put into its elements: {error}", "html")
+        raise Flaw(f"its styles take too much to be put into its elements: {error}", "html") from None
 
 
 def _text(html: str, text: str | None) -> Source | None:
