@@ -9,7 +9,7 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from postroom.account.template import Template, Variable, Version
+from postroom.account.template import Template, Version
 from postroom.message.address import Mailbox
 from postroom.templates import Templates, UnknownTemplate
 
@@ -39,10 +39,6 @@ class Ready:
     @cached_property
     def fallbacks(self) -> Mapping[str, str | int | float]:
         return {each.key: each.fallback for each in self.variables if each.fallback is not None}
-
-    @cached_property
-    def declared(self) -> Mapping[str, Variable]:
-        return {each.key: each for each in self.variables}
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,12 +111,12 @@ def _checked(ready: Ready, given: Mapping[str, Any]) -> Mapping[str, Any]:
     flaws: dict[str, list[str]] = {}
     if UNSUBSCRIBE_URL in given:
         flaws[UNSUBSCRIBE_URL] = ["the link is made for each letter, where its template uses it; leave it out"]
-    for key, variable in ready.declared.items():
-        if key not in given:
+    for variable in ready.variables:
+        if variable.key not in given:
             if variable.fallback is None:
-                flaws[key] = [MISSING]
-        elif not variable.suits(given[key]):
-            flaws[key] = [f"the template declares it as a {variable.type}, and this isn't one"]
+                flaws[variable.key] = [MISSING]
+        elif not variable.suits(given[variable.key]):
+            flaws[variable.key] = [f"the template declares it as a {variable.type}, and this isn't one"]
     if flaws:
         raise ValidationError({"template": {"variables": flaws}})
     return {**ready.fallbacks, **given}
