@@ -96,8 +96,8 @@ def read_octets(request: Request, expected: str, form: str) -> bytes:
     return raw
 
 
-def too_large() -> Problem:
-    return Problem("validation_error", f"The request body may hold at most {LARGEST} octets.", 413)
+def too_large(most: int = LARGEST) -> Problem:
+    return Problem("validation_error", f"The request body may hold at most {most} octets.", 413)
 
 
 def digest(document: Mapping[str, Any] | list[Any]) -> str:

@@ -17,6 +17,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from postroom.account.unsubscribe import PAIR, PATH, UnsubscribeLinks
 from postroom.account.vault import VaultError
 from postroom.api import unsubscribe_page as page
+from postroom.api.body import too_large
 from postroom.api.operation import Access, Operation
 from postroom.api.problems import Problem, not_found
 from postroom.message.address import Mailbox
@@ -105,7 +106,7 @@ def _read_form() -> None:
     try:
         value = request.form.get(_NAME, "")
     except RequestEntityTooLarge:
-        raise Problem("validation_error", f"The request body may hold at most {LARGEST} octets.", 413) from None
+        raise too_large(LARGEST) from None
     if value.strip() != _VALUE:
         message = f"The request body must be a form that holds `{_NAME}={_VALUE}` (RFC 8058). Nothing was changed."
         raise Problem("validation_error", message, 400)
