@@ -12,13 +12,13 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
-def at_once(work: Callable[[A], B], items: Iterable[A]) -> list[B]:
-    """`work` for each, `MOST` at a time, in their order.
+def at_once(work: Callable[[A], B], items: Iterable[A], most: int = MOST) -> list[B]:
+    """`work` for each, `most` at a time, in their order.
 
     Raises what the first of them raised that failed; what has not begun by then is left.
     """
     given = list(items)
     if len(given) < 2:
         return [work(each) for each in given]
-    with ThreadPoolExecutor(min(len(given), MOST)) as pool:
+    with ThreadPoolExecutor(min(len(given), most)) as pool:
         return list(pool.map(work, given))

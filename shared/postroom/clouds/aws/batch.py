@@ -29,7 +29,7 @@ def each(messages: Sequence[Message], work: Callable[[Message], None], failed: C
             return False
         return True
 
-    outcomes = at_once(succeeds, messages)
+    outcomes = at_once(succeeds, messages, most=len(messages))  # no destination waits for another
     failures = [message["messageId"] for message, succeeded in zip(messages, outcomes, strict=True) if not succeeded]
     return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in failures]}
 
