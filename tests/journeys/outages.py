@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from postroom.clouds.local.locks import open_lock
-from tests.journeys.processes import processes_of
+from tests.journeys.office import eventually
+from tests.journeys.processes import is_still, processes_of
 
 
 class Disk:
@@ -36,8 +37,14 @@ class Disk:
 def losing_tasks(folder: Path) -> Iterator[None]:
     """The queue loses every task that is put within."""
     dispatchers = [pid for pid, part in processes_of(folder).items() if part == "dispatcher"]
-    for pid in dispatchers:
-        os.kill(pid, signal.SIGSTOP)
+    disk = Disk(folder)
+    disk.shut()  # a dispatcher that stands still in the middle of a write would keep everybody from writing
+    try:
+        for pid in dispatchers:
+            os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: all(map(is_still, dispatchers)))
+    finally:
+        disk.open()
     try:
         yield
         with closing(sqlite3.connect(folder / "postroom.sqlite3", timeout=10)) as connection, connection:

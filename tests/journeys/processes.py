@@ -35,6 +35,12 @@ def kill(folder: Path, part: str) -> None:
                 os.kill(pid, each)
 
 
+def is_still(pid: int) -> bool:
+    """Whether it has been stopped, as by SIGSTOP."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return state == "T"
+
+
 def connected_to(folder: Path, port: int) -> int:
     """The process of the house that has a connection to that port of the loopback."""
     wanted = f"{port:04X}"
