@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from errno import EADDRINUSE
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from threading import Event
 
 from postroom.setting import in_url
 from postroom.settings import Settings, every_setting
@@ -129,24 +128,21 @@ class Supervisor:
 
     def __init__(self, children: Sequence[Child]) -> None:
         self.children = tuple(children)
-        self._stopping = Event()
+        self.stopping = False
 
     def start(self) -> None:
         for child in self.children:
             child.revive()
 
     def stop(self) -> None:
-        self._stopping.set()
-
-    @property
-    def stopping(self) -> bool:
-        return self._stopping.is_set()
+        """Safe in a signal handler, which may come while another of its kind runs: it takes no lock."""
+        self.stopping = True
 
     def tend(self, seconds: float = 0.1) -> None:
         """One round: start again what has ended, then wait a little."""
         for child in self.children:
             child.revive()
-        self._stopping.wait(seconds)
+        time.sleep(seconds)
 
     def end(self) -> None:
         """Ask every process to finish, and kill what hasn't after `GRACE`."""
