@@ -68,7 +68,7 @@ class Notify:
     disabled: Callable[[Webhook, str], None] = lambda *_: None  # called once a webhook was, with why
     troubled: Callable[[Exception], None] = lambda _: None  # told of what nobody thought of
     rests: Rests = field(default_factory=Rests)
-    under_way: UnderWay = field(default_factory=UnderWay)
+    under_way: UnderWay = field(default_factory=lambda: UnderWay(2 * TIMEOUT))  # one attempt, and what is done by it
 
     def __call__(self, notice: Notice) -> None:
         webhook = self.webhooks.get(notice.webhook)
@@ -164,7 +164,10 @@ class _Telling(_Run):
     def _tell_news(self, found: Found, place: int) -> bool:
         id_ = event_id(found.parcel, place)
         with self.house.under_way.alone(f"{self.webhook.id}/{id_}") as ours:
-            return ours and self._tell_once(found, place, id_)
+            if ours:
+                return self._tell_once(found, place, id_)
+        stored = self.ledger.event(id_)
+        return stored is not None and stored.status is not Told.PENDING
 
     def _tell_once(self, found: Found, place: int, id_: str) -> bool:
         parcel, news = found.parcel, found.parcel.news[place]

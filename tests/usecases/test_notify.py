@@ -6,9 +6,11 @@ import hmac
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -408,6 +410,35 @@ def test_news_of_a_parcel_under_a_claim_is_told_and_taken_off_once_the_claim_is_
     assert office.submissions.change(replace(held, lease=None)) is not None
     listening.wait()
     assert len(listening.endpoints.heard) == 1
+    assert waiting(office, submission) == []
+
+
+def test_two_notices_of_one_parcel_in_one_process_keep_the_order_and_tell_nothing_twice(
+    office: UseCases, listening: Listening
+) -> None:
+    webhook = listening.webhook("email.sent", "email.delivered")
+    submission = send(office)
+    ((notice, _),) = office.schedule.notices
+    asked, answered, notify = Event(), Event(), listening.function()
+
+    def answer(heard: Heard) -> Posted | NotPosted:
+        if heard.type == "email.sent":
+            asked.set()
+            assert answered.wait(10)
+        return ok(heard)
+
+    listening.endpoints.answer = answer
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(notify, notice)
+        assert asked.wait(10)
+        second = pool.submit(notify, replace(notice, turn=99))
+        assert wait([second], 0.2).not_done, "it waits for what comes first"
+        assert [type_ for _, type_ in listening.heard] == ["email.sent"]
+        answered.set()
+        first.result(10)
+        second.result(10)
+    assert [type_ for _, type_ in listening.heard] == ["email.sent", "email.delivered"]
+    assert [each.status for each in listening.events(webhook)] == [Told.DELIVERED] * 2
     assert waiting(office, submission) == []
 
 
